@@ -1,0 +1,1 @@
+"""The mathematics of neural networks in NumPy, written to be read."""

@@ -1,0 +1,1 @@
+"""Keras 3 models; they run on the TensorFlow and on the JAX backend."""

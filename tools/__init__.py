@@ -1,0 +1,1 @@
+"""What sets up, builds and checks the course; readers of lessons need none of it."""
