@@ -43,6 +43,8 @@ def use_style() -> None:
             "axes.titlesize": 11,
             "axes.titleweight": "bold",
             "axes.titlelocation": "left",
+            "figure.titlesize": 12,
+            "figure.titleweight": "bold",
             "axes.labelsize": 10,
             "xtick.labelsize": 9,
             "ytick.labelsize": 9,
@@ -113,7 +115,7 @@ def show_images(
 
 
 def annotate_cells(axis: Axes, values: np.ndarray, decimals: int = 0) -> None:
-    """Write each value into its cell of an image, dark on light and light on dark.
+    """Write each value into its cell of the axis' image, in a colour that reads.
 
     Parameters
     ----------
@@ -124,7 +126,9 @@ def annotate_cells(axis: Axes, values: np.ndarray, decimals: int = 0) -> None:
     decimals : int
         Digits after the point.
     """
-    middle = (values.min() + values.max()) / 2
+    colours = axis.images[-1].to_rgba(values)[..., :3]
+    # Relative luminance of the sRGB primaries, good enough without linearising.
+    bright = colours @ np.array([0.2126, 0.7152, 0.0722]) > 0.5
     for (row, column), value in np.ndenumerate(values):
         axis.text(
             column,
@@ -133,5 +137,5 @@ def annotate_cells(axis: Axes, values: np.ndarray, decimals: int = 0) -> None:
             ha="center",
             va="center",
             fontsize=9,
-            color="white" if value < middle else "black",
+            color="black" if bright[row, column] else "white",
         )

@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import psutil
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 T = TypeVar("T")
 

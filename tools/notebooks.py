@@ -21,6 +21,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from jupytext.myst import MystMetadataParsingError
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -39,6 +41,9 @@ AT_ONCE = 2
 CELL_TIMEOUT = 600  # seconds
 # Cell metadata that tools add on the way and that are no part of the source.
 TRANSIENT = {"execution", "collapsed", "scrolled", "outputId", "colab", "jupyter"}
+
+# TensorFlow's start-up messages on stderr, which no setting silences.
+START_UP = re.compile(r"^(WARNING: All log messages before absl|[IW]\d{4} ).*\n?", re.M)
 
 # Runs in the kernel after the lesson's last cell and reports what the lesson used.
 PROBE = """
@@ -82,8 +87,18 @@ class Lesson:
         return self.text.relative_to(LESSONS).with_suffix("").as_posix()
 
     def read_text(self) -> NotebookNode:
-        """Return the lesson as its text has it, without outputs."""
-        return jupytext.reads(self.text.read_text(encoding="utf-8"), fmt="md:myst")
+        """Return the lesson as its text has it, without outputs.
+
+        Raises
+        ------
+        LessonError
+            If a cell's metadata cannot be read; the message names cell and line.
+        """
+        source = self.text.read_text(encoding="utf-8")
+        try:
+            return jupytext.reads(source, fmt="md:myst")
+        except MystMetadataParsingError as error:
+            raise LessonError(f"{self.text.name}: {error}") from None
 
     def read_notebook(self) -> NotebookNode | None:
         """Return the stored notebook, or None where there is none yet."""
@@ -258,6 +273,10 @@ def tidy(notebook: NotebookNode) -> None:
             continue
         merged: list[NotebookNode] = []
         for output in cell.outputs:
+            if output.get("name") == "stderr":
+                output.text = START_UP.sub("", output.text)
+                if not output.text.strip():
+                    continue
             last = merged[-1] if merged else None
             if (
                 output.output_type == "stream"

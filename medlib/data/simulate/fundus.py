@@ -55,7 +55,7 @@ def draw(
     side = scene.fine_side(size, LEAST_SIDE)
     eye = rng.choice([-1, 1], count)
     # A grader's eye is not exact: some images look a grade better or worse.
-    look = np.clip(labels + rng.choice([-1, 0, 1], count, p=[0.1, 0.8, 0.1]), 0, 4)
+    look = np.clip(labels + rng.choice([-1, 0, 1], count, p=[0.2, 0.6, 0.2]), 0, 4)
     parameters = {
         "disc_r": 0.5 + rng.normal(0, 0.03, count),
         "disc_c": 0.5 + eye * rng.uniform(0.22, 0.28, count),
