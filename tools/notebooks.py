@@ -43,7 +43,7 @@ CELL_TIMEOUT = 600  # seconds
 TRANSIENT = {"execution", "collapsed", "scrolled", "outputId", "colab", "jupyter"}
 
 # TensorFlow's start-up messages on stderr, which no setting silences.
-START_UP = re.compile(r"^(WARNING: All log messages before absl|[IW]\d{4} ).*\n?", re.M)
+START_UP = re.compile(r"^(WARNING: All log messages before absl|[EIWF]\d{4} ).*\n?", re.M)
 
 # Runs in the kernel after the lesson's last cell and reports what the lesson used.
 PROBE = """
@@ -83,8 +83,8 @@ class Lesson:
 
     @property
     def name(self) -> str:
-        """The lesson's path below ``notebooks/``, without its ending."""
-        return self.text.relative_to(LESSONS).with_suffix("").as_posix()
+        """The part's folder and the lesson, for example ``1_maths/1_convolution``."""
+        return f"{self.text.parent.name}/{self.text.stem}"
 
     def read_text(self) -> NotebookNode:
         """Return the lesson as its text has it, without outputs.

@@ -1,0 +1,26 @@
+"""The book's own Sphinx extension.
+
+It writes the pages' generated parts (`fragments`), brings local mathematics and the
+social card (`assets`), and mends what the theme leaves to mend (`pages`). It needs only
+what building the book needs: no TensorFlow, no pandas.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from course_book import assets, fragments, pages
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the extension to the build."""
+    app.connect("builder-inited", fragments.write)
+    app.connect("builder-inited", assets.bring)
+    app.connect("builder-inited", pages.add_filters)
+    app.connect("build-finished", assets.write_entrance)
+    # After every other extension, because it takes away what they added.
+    app.connect("html-page-context", pages.mend, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

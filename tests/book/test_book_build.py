@@ -1,0 +1,128 @@
+"""The build: whole, strict, and clear about what is missing."""
+
+import shutil
+
+import pytest
+import yaml
+
+from tools import book
+
+pytestmark = pytest.mark.xdist_group("book")
+
+TINY_CONFIG = {
+    "title": "Tiny",
+    "only_build_toc_files": True,
+    "execute": {"execute_notebooks": "off"},
+    "exclude_patterns": ["_build"],
+}
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Make a book of two pages with the default theme."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_config.yml").write_text(yaml.safe_dump(TINY_CONFIG))
+    toc = {
+        "format": "jb-book",
+        "root": "book/index",
+        "chapters": [{"file": "book/two"}],
+    }
+    (tmp_path / book.TOC).write_text(yaml.safe_dump(toc))
+    (tmp_path / "book/index.md").write_text("# One\n\n[two](two.md)\n")
+    (tmp_path / "book/two.md").write_text("# Two\n")
+    return tmp_path
+
+
+def test_every_page_of_the_contents_is_built(built):
+    assert book.check_pages() == len(book.pages()) > 0
+    for page in book.pages():
+        assert (built / f"{page}.html").is_file()
+
+
+def test_every_lesson_is_in_the_contents():
+    notebooks = book.ROOT / "notebooks"
+    lessons = {
+        path.relative_to(book.ROOT).with_suffix("").as_posix()
+        for path in notebooks.rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+    }
+    assert lessons == {page for page in book.pages() if page.startswith("notebooks/")}
+
+
+def test_every_lesson_is_on_the_map():
+    parts = yaml.safe_load((book.ROOT / "book/course.yml").read_text(encoding="utf-8"))
+    lessons = [lesson["file"] for part in parts for lesson in part["lessons"]]
+    assert len(lessons) == len(set(lessons)) == 21
+    assert {p for p in book.pages() if p.startswith("notebooks/")} <= set(lessons)
+
+
+def test_data_page_has_every_dataset_of_the_catalogue(built):
+    from medlib.data.catalogue import CATALOGUE
+
+    html = (built / "book/data.html").read_text(encoding="utf-8")
+    for entry in CATALOGUE.values():
+        assert f'id="dataset-{entry.name}"' in html
+        assert entry.doi in html
+        assert entry.licence_url in html
+
+
+def test_tiny_book_is_built_and_opens_at_its_landing_page(tiny, capfd):
+    book.build(tiny)
+    assert (book.html_folder(tiny) / "index.html").is_file()
+    assert capfd.readouterr().out.rstrip().endswith("index.html")
+
+
+def test_warning_fails_the_build(tiny):
+    (tiny / "book/two.md").write_text("# Two\n\n[gone](gone.md)\n")
+    with pytest.raises(book.BookError, match="build failed"):
+        book.build(tiny)
+
+
+def test_missing_source_is_named_before_the_build(tiny):
+    (tiny / "book/two.md").unlink()
+    with pytest.raises(book.BookError, match="book/two"):
+        book.build(tiny)
+
+
+def test_lesson_without_notebook_is_named_with_its_remedy(tiny):
+    toc = yaml.safe_load((tiny / book.TOC).read_text())
+    toc["chapters"].append({"file": "notebooks/9_none"})
+    (tiny / book.TOC).write_text(yaml.safe_dump(toc))
+    (tiny / "notebooks").mkdir()
+    (tiny / "notebooks/9_none.md").write_text("# A text without its notebook\n")
+    with pytest.raises(book.BookError, match=r"notebooks/9_none.*tools\.notebooks"):
+        book.build(tiny)
+
+
+@pytest.mark.parametrize("fault", ["gone", "empty"])
+def test_missing_page_is_reported_whatever_the_exit_status(tiny, fault):
+    folder = book.html_folder(tiny) / "book"
+    folder.mkdir(parents=True)
+    for name in ("index", "two"):
+        (folder / f"{name}.html").write_text("<article>text</article>")
+    assert book.check_pages(tiny) == 2
+    (folder / "two.html").write_text("")
+    if fault == "gone":
+        (folder / "two.html").unlink()
+    with pytest.raises(book.BookError, match="book/two"):
+        book.check_pages(tiny)
+
+
+def test_without_jupyter_book_one_line_says_what_to_do(tiny, monkeypatch):
+    monkeypatch.setattr(book.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(book.BookError, match="make book") as caught:
+        book.build(tiny)
+    assert "\n" not in str(caught.value)
+
+
+def test_clean_removes_what_was_built(tiny):
+    book.html_folder(tiny).mkdir(parents=True)
+    book.clean(tiny)
+    assert not (tiny / "_build").exists()
+    assert (tiny / "book/index.md").exists()
+
+
+def test_serve_refuses_a_book_that_is_not_built(tiny):
+    shutil.rmtree(tiny / "_build", ignore_errors=True)
+    with pytest.raises(book.BookError, match="not built"):
+        book.serve(tiny)

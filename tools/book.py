@@ -1,0 +1,170 @@
+"""Build, check and serve the book.
+
+``python -m tools.book build``   build with warnings as errors, then check the pages
+``python -m tools.book serve``   show the built book on this machine only
+``python -m tools.book clean``   remove the built book
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib.util
+import shutil
+import subprocess
+import sys
+import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+TOC = "book/_toc.yml"
+# Jupyter Book cannot be run with -m, and its script may not be on the path.
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
+
+
+class BookError(Exception):
+    """The book cannot be built or is not whole; the message says what to do."""
+
+
+def html_folder(root: Path = ROOT) -> Path:
+    """Return the folder of the built pages."""
+    return root / "_build" / "html"
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Return the pages of the table of contents, without suffix, in reading order."""
+    import yaml
+
+    found: list[str] = []
+
+    def walk(entry: Any) -> None:
+        if isinstance(entry, list):
+            for item in entry:
+                walk(item)
+        elif isinstance(entry, dict):
+            found.extend(str(entry[key]) for key in ("root", "file") if key in entry)
+            for key in ("parts", "chapters", "sections"):
+                walk(entry.get(key))
+
+    walk(yaml.safe_load((root / TOC).read_text(encoding="utf-8")))
+    return found
+
+
+def check_sources(root: Path = ROOT) -> None:
+    """Check that each page of the table of contents has a source.
+
+    Raises
+    ------
+    BookError
+        If one is missing; the message names them all.
+    """
+    missing = [
+        page
+        for page in pages(root)
+        if not any((root / f"{page}{suffix}").is_file() for suffix in (".md", ".ipynb"))
+        or (page.startswith("notebooks/") and not (root / f"{page}.ipynb").is_file())
+    ]
+    if missing:
+        raise BookError(
+            f"{TOC} names pages that have no source: {', '.join(missing)}. A lesson "
+            "needs its executed notebook: run `python -m tools.notebooks`."
+        )
+
+
+def check_pages(root: Path = ROOT) -> int:
+    """Check that each page of the table of contents exists as HTML; count them.
+
+    Raises
+    ------
+    BookError
+        If one is missing or empty, whatever the build's exit status said.
+    """
+    missing = [
+        page
+        for page in pages(root)
+        if not (path := html_folder(root) / f"{page}.html").is_file()
+        or "<article" not in path.read_text(encoding="utf-8")
+    ]
+    if missing:
+        raise BookError(f"these pages were not built: {', '.join(missing)}")
+    return len(pages(root))
+
+
+def build(root: Path = ROOT) -> None:
+    """Build the book with warnings as errors, then check its pages.
+
+    Raises
+    ------
+    BookError
+        If Jupyter Book is not installed, a source is missing, the build warns or
+        fails, or a page is missing.
+    """
+    if importlib.util.find_spec("jupyter_book") is None:
+        raise BookError(
+            "Jupyter Book is not installed in this Python: run `make book`, or "
+            "`python -m tools.environment reader` and then the .venv's Python."
+        )
+    check_sources(root)
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root)]
+    command += ["--toc", str(root / TOC), "-W", "-n", "--keep-going"]
+    started = time.perf_counter()
+    status = subprocess.run(command, cwd=root, check=False).returncode
+    if status:
+        raise BookError(f"the build failed with status {status}; see the lines above")
+    count = check_pages(root)
+    seconds = time.perf_counter() - started
+    print(f"{count} pages built and checked in {seconds:.0f} s. Open:")
+    print(f"  {html_folder(root) / 'index.html'}")
+
+
+def serve(root: Path = ROOT, port: int = 8000) -> None:
+    """Serve the built pages on this machine until interrupted.
+
+    Raises
+    ------
+    BookError
+        If the book is not built, or the port is taken.
+    """
+    check_pages(root)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=html_folder(root))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise BookError(
+            f"port {port} cannot be used ({error.strerror}); name another: --port 8001"
+        ) from None
+    with server:
+        print(f"http://127.0.0.1:{server.server_port}/  (stop with Ctrl+C)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+def clean(root: Path = ROOT) -> None:
+    """Remove the built book and the pages' generated parts."""
+    for folder in (root / "_build", root / "book" / "_generated"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tools.book")
+    parser.add_argument("action", choices=("build", "serve", "clean"))
+    parser.add_argument("--port", type=int, default=8000, help="port of `serve`")
+    arguments = parser.parse_args()
+    try:
+        if arguments.action == "build":
+            build()
+        elif arguments.action == "serve":
+            serve(port=arguments.port)
+        else:
+            clean()
+    except BookError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
