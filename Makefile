@@ -6,7 +6,7 @@ LOWEST := $(subst .venv,.venv-lowest,$(RUN))
 PYTEST := $(RUN) -m pytest --numprocesses 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve notebooks practice lint test test-fast test-lowest data \
+.PHONY: help book serve lab notebooks practice lint test test-fast test-lowest data \
 	benchmarks lock address clean reader development
 
 help: ## list the targets
@@ -17,6 +17,9 @@ book: reader ## build the book and check its pages
 
 serve: book ## build the book and serve it on this machine
 	@$(RUN) -m tools.book serve
+
+lab: development ## open the lessons in JupyterLab
+	@$(RUN) -m jupyter lab notebooks
 
 notebooks: development ## sync texts and notebooks, execute what is stale, store it
 	@$(RUN) -m tools.notebooks

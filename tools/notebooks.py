@@ -42,8 +42,11 @@ CELL_TIMEOUT = 600  # seconds
 # Cell metadata that tools add on the way and that are no part of the source.
 TRANSIENT = {"execution", "collapsed", "scrolled", "outputId", "colab", "jupyter"}
 
+KERNEL_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
 # TensorFlow's start-up messages on stderr, which no setting silences.
-START_UP = re.compile(r"^(WARNING: All log messages before absl|[EIWF]\d{4} ).*\n?", re.M)
+START_UP = re.compile(
+    r"^(WARNING: All log messages before absl|[EIWF]\d{4} ).*\n?", re.M
+)
 
 # Runs in the kernel after the lesson's last cell and reports what the lesson used.
 PROBE = """
@@ -325,11 +328,7 @@ async def execute(
         kernel_name="python3",
         resources={"metadata": {"path": str(lesson.text.parent)}},
     )
-    environment = os.environ | {
-        "MEDLIB_SOURCE": source,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONHASHSEED": "0",
-    }
+    environment = os.environ | KERNEL_ENVIRONMENT | {"MEDLIB_SOURCE": source}
     begun = said = time.monotonic()
     async with client.async_setup_kernel(env=environment):
         for index, cell in enumerate(notebook.cells):

@@ -14,11 +14,16 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
 import requests
+
+with warnings.catch_warnings():
+    # pooch looks for notebook widgets and warns where there are none.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    import pooch
 
 from medlib.data.catalogue import Dataset, File
 from medlib.data.errors import CorruptData, DataError, DataUnavailable

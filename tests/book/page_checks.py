@@ -191,16 +191,17 @@ def menu(page):
     return []
 
 
-def accessibility(page):
-    """Axe finds nothing serious or critical."""
+def accessibility(page, rules=None):
+    """Axe finds nothing serious or critical, by all rules or by some."""
     if not page.evaluate("typeof axe !== 'undefined'"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     # Colours that are still changing from light to dark are nobody's colours.
     page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
     # Without preload, axe asks for no style sheet a second time.
-    found = page.evaluate(
-        "axe.run(document, {resultTypes: ['violations'], preload: false})"
-    )
+    options = {"resultTypes": ["violations"], "preload": False}
+    if rules:
+        options["runOnly"] = rules
+    found = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"axe {rule['impact']} {rule['id']}: "
         + " … ".join(node["html"][:120] for node in rule["nodes"][:3])
@@ -255,7 +256,10 @@ class Links:
             file = Path(unquote(urlparse(where).path))
             if not file.is_file():
                 problems.append(f"broken link: {target}")
-            elif anchor and file.suffix == ".html":
-                if unquote(anchor) not in self.anchors(file):
-                    problems.append(f"broken anchor: {target}")
+            elif (
+                anchor
+                and file.suffix == ".html"
+                and unquote(anchor) not in self.anchors(file)
+            ):
+                problems.append(f"broken anchor: {target}")
         return problems

@@ -2,8 +2,8 @@
 
 import json
 import shutil
+import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,8 +172,6 @@ def test_missing_mathjax_package_is_named(monkeypatch):
 
 
 def test_builds_without_tensorflow_and_pandas():
-    import subprocess
-
     code = (
         "import sys; sys.modules.update(tensorflow=None, keras=None, pandas=None, "
         "seaborn=None, sklearn=None, scipy=None); "

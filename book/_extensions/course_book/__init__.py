@@ -7,6 +7,8 @@ what building the book needs: no TensorFlow, no pandas.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course_book import assets, fragments, pages
@@ -15,8 +17,16 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 
+def source_hash() -> str:
+    """Return a hash of the extension's own source."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the extension to the build."""
+    # Pages are written anew when this extension changes.
+    app.add_config_value("course_book_source", source_hash(), "html")
     app.connect("builder-inited", fragments.write)
     app.connect("builder-inited", assets.bring)
     app.connect("builder-inited", pages.add_filters)

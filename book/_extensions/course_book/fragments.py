@@ -99,7 +99,7 @@ lesson on [Google Colab]({colab}), with a GPU if you choose one, or on
 git clone {url}
 cd {url.rstrip("/").split("/")[-1]}
 python -m tools.environment development   # once; or: conda env create
-.venv/bin/jupyter lab notebooks           # Windows: .venv\\Scripts\\jupyter lab notebooks
+.venv/bin/jupyter lab notebooks           # Windows: .venv\\Scripts\\jupyter
 ```
 """
 

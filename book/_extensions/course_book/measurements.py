@@ -211,8 +211,8 @@ def draw_panel(
     axes.set_xscale("log")
     axes.margins(x=0.25, y=0.25)
     ours = max(mean(r["auc"] for r in runs) for runs in groups.values())
-    title = f"{DATASETS[dataset]}: our best {ours:.3f}, best published {best[dataset][0]:.3f}"
-    axes.set_title(title, fontsize=10, loc="left")
+    title = f"our best {ours:.3f}, best published {best[dataset][0]:.3f}"
+    axes.set_title(f"{DATASETS[dataset]}: {title}", fontsize=10, loc="left")
     axes.set_xlabel("parameters")
     axes.set_ylabel("test AUC")
     axes.spines[["top", "right"]].set_visible(False)

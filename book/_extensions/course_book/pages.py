@@ -15,22 +15,19 @@ DESCRIPTION_LENGTH = 200  # characters; search engines and cards cut longer ones
 CARD = "_static/social-card.png"
 
 ICON_SCRIPT = re.compile(r"<script[^>]*fontawesome\.js[^>]*></script>\s*")
-# (pattern, replacement) pairs for the HTML of a page's body.
-BODY = (
+# What is replaced in the HTML of a page's body, and by what.
+REPLACED = {
     # The label contradicts the visible text "Show code cell source".
-    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
-    # What scrolls sideways must be reachable with the keyboard.
-    (re.compile(r'<div class="highlight"><pre>'), '<div class="highlight"><pre tabindex="0">'),
-    (
-        re.compile(r'<div class="output text_html">'),
-        '<div class="output text_html" tabindex="0" role="group" aria-label="Output">',
-    ),
+    '<summary aria-label="Toggle hidden content">': "<summary>",
     # Its entries have a role of their own, so it is no list.
-    (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
-    # An inline script that would look for the thebe service.
-    (re.compile(r'<script type="text/x-thebe-config">.*?</script>', re.DOTALL), ""),
-    (re.compile(r"<script>kernelName = .*?</script>", re.DOTALL), ""),
-)  # fmt: skip
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+}
+# Settings for the thebe service, which stand in each page even when it is off.
+THEBE = re.compile(
+    r'<script type="text/x-thebe-config">.*?</script>\s*'
+    r"|<script>kernelName = .*?</script>\s*",
+    re.DOTALL,
+)
 # The summaries on the search page are fetched, which a browser refuses on file://.
 LOCAL_SEARCH = """<script>
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
@@ -64,23 +61,25 @@ def mend(
     unwanted = ["thebe", "THEBE"]
     if 'class="math' not in context.get("body", ""):
         unwanted += ["mathjax", "MathJax"]
-    context["script_files"] = [
-        script
-        for script in context["script_files"]
-        if not any(word in _described(script) for word in unwanted)
-    ]
+    for files in ("script_files", "css_files"):
+        context[files] = [
+            file
+            for file in context[files]
+            if not any(word in _described(file) for word in unwanted)
+        ]
     if context.get("body"):
-        for pattern, replacement in BODY:
-            context["body"] = pattern.sub(replacement, context["body"])
+        for old, new in REPLACED.items():
+            context["body"] = context["body"].replace(old, new)
+        context["body"] = THEBE.sub("", context["body"])
     context["metatags"] = context.get("metatags", "") + _metatags(
         app, pagename, context, doctree
     )
     context["local_search"] = LOCAL_SEARCH if pagename == "search" else ""
 
 
-def _described(script: Any) -> str:
-    """Return a script's address and what it says inline."""
-    return f"{script.filename} {script.attributes}"
+def _described(file: Any) -> str:
+    """Return the address of a script or style sheet and what it says inline."""
+    return f"{file.filename} {file.attributes}"
 
 
 def description(text: str) -> str:
