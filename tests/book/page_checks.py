@@ -95,11 +95,11 @@ class Visitor:
         if response.status >= 400:
             self.problems.append(f"missing: {response.status} {response.url}")
 
-    def open(self, path):
+    def open(self, path, until="networkidle"):
         """Open a page and wait until it is quiet and typeset."""
         self.asked.clear()
         self.problems.clear()
-        self.page.goto(self.base + path, wait_until="networkidle")
+        self.page.goto(self.base + path, wait_until=until)
         self.page.evaluate("window.MathJax?.startup?.promise")
         return self
 

@@ -183,7 +183,7 @@ def faulty(tmp_path, browser):
 
         def show(body):
             (tmp_path / "page.html").write_text(FAULTY.format(body=body))
-            return visitor.open("page.html")
+            return visitor.open("page.html", until="load")
 
         yield show
         visitor.close()

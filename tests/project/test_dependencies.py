@@ -31,7 +31,7 @@ def test_conda_environment_says_what_pyproject_says():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     pip = next(e["pip"] for e in conda["dependencies"] if isinstance(e, dict))
     expected = PROJECT["project"]["dependencies"] + group("notebooks")
-    assert sorted(pip) == sorted([*expected, "--editable ."])
+    assert sorted(pip) == sorted([*expected, "-e ."])
 
 
 def test_conda_environment_allows_the_supported_pythons():
