@@ -1,5 +1,6 @@
 """The build: whole, strict, and clear about what is missing."""
 
+import re
 import shutil
 
 import pytest
@@ -64,6 +65,15 @@ def test_data_page_has_every_dataset_of_the_catalogue(built):
         assert f'id="dataset-{entry.name}"' in html
         assert entry.doi in html
         assert entry.licence_url in html
+
+
+def test_no_page_shows_a_path_of_the_machine_that_ran_it(built):
+    path = re.compile(r"site-packages|/(?:home|root|Users)/\w|[A-Z]:\\\\?Users")
+    assert {
+        page: found.group()
+        for page in book.pages()
+        if (found := path.search((built / f"{page}.html").read_text(encoding="utf-8")))
+    } == {}
 
 
 def test_tiny_book_is_built_and_opens_at_its_landing_page(tiny, capfd):
