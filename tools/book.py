@@ -2,7 +2,6 @@
 
 ``python -m tools.book build``   build with warnings as errors, then check the pages
 ``python -m tools.book serve``   show the built book on this machine only
-``python -m tools.book clean``   remove the built book
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
-import shutil
 import subprocess
 import sys
 import time
@@ -143,25 +141,17 @@ def serve(root: Path = ROOT, port: int = 8000) -> None:
             print()
 
 
-def clean(root: Path = ROOT) -> None:
-    """Remove the built book and the pages' generated parts."""
-    for folder in (root / "_build", root / "book" / "_generated"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tools.book")
-    parser.add_argument("action", choices=("build", "serve", "clean"))
+    parser.add_argument("action", choices=("build", "serve"))
     parser.add_argument("--port", type=int, default=8000, help="port of `serve`")
     arguments = parser.parse_args()
     try:
         if arguments.action == "build":
             build()
-        elif arguments.action == "serve":
-            serve(port=arguments.port)
         else:
-            clean()
+            serve(port=arguments.port)
     except BookError as error:
         sys.exit(str(error))
 

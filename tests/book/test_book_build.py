@@ -125,13 +125,6 @@ def test_without_jupyter_book_one_line_says_what_to_do(tiny, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_clean_removes_what_was_built(tiny):
-    book.html_folder(tiny).mkdir(parents=True)
-    book.clean(tiny)
-    assert not (tiny / "_build").exists()
-    assert (tiny / "book/index.md").exists()
-
-
 def test_serve_refuses_a_book_that_is_not_built(tiny):
     shutil.rmtree(tiny / "_build", ignore_errors=True)
     with pytest.raises(book.BookError, match="not built"):
