@@ -165,7 +165,10 @@ _ENTRIES = (
             },
         ),
         practice="simulated ultrasound: speckle, tissue layers, lesions with masks",
-        notes="The disease is class 0: recall of class 1 is not sensitivity to cancer.",
+        notes=(
+            "The disease is class 0: recall of class 1 is not sensitivity to cancer. "
+            "The 780 images come from 600 women; which belong together is not known."
+        ),
     ),
     Dataset(
         name="retinamnist",
