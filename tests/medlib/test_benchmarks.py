@@ -1,11 +1,13 @@
 """Results files are written whole, resumed, and never overwritten when odd."""
 
+import importlib
+import itertools
 import json
 
 import pytest
 
 from medlib.benchmarks import convolution, report
-from medlib.benchmarks.__main__ import main
+from medlib.benchmarks.__main__ import RESULTS, main
 
 
 def test_convolution_writes_records_and_agrees_with_scipy(tmp_path, monkeypatch):
@@ -16,6 +18,33 @@ def test_convolution_writes_records_and_agrees_with_scipy(tmp_path, monkeypatch)
     for record in document["records"]:
         assert record["largest_difference"] < 1e-12
         assert record["code_version"] == report.code_version(convolution.MODULES)
+
+
+@pytest.mark.parametrize("name", ["convolution", "imaging"])
+def test_committed_results_come_from_the_current_code(name):
+    records = report.read(RESULTS / f"{name}.json")
+    module = importlib.import_module(f"medlib.benchmarks.{name}")
+    current = report.code_version(module.MODULES)
+    assert records, "run `make benchmarks`"
+    assert {record["code_version"] for record in records} == {current}
+
+
+def test_the_convolution_is_at_most_twice_as_slow_as_scipy_where_it_was_measured():
+    records = report.read(RESULTS / "convolution.json")
+    case = next(r for r in records if (r["image_side"], r["kernel_side"]) == (512, 3))
+    assert case["ratio"] <= 2
+
+
+def test_imaging_results_hold_five_seeds_of_everything():
+    from medlib.benchmarks import imaging
+
+    found = {
+        (r["dataset"], r["method"], r["seed"])
+        for r in report.read(RESULTS / "imaging.json")
+    }
+    assert found == set(
+        itertools.product(imaging.EPOCHS, imaging.METHODS, imaging.SEEDS)
+    )
 
 
 def test_an_odd_results_file_is_kept(tmp_path):
