@@ -7,7 +7,7 @@ learning calls convolution is cross-correlation,
 .. math:: y[b, p, o] = \sum_{k, i} x[b, s\,p + d\,k, i]\; w[k, i, o] ,
 
 with stride :math:`s` and dilation :math:`d` on the padded input; convolution proper
-turns the kernel round first. Integers are taken as float64; float32 stays float32.
+turns the kernel round first. Integers are refused; float32 stays float32.
 Dumoulin and Visin (arXiv:1603.07285) draw every case.
 """
 
@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
+
+from medlib.maths.checks import floats
 
 Padding = str | int | Sequence[int]
 Steps = int | Sequence[int]
@@ -81,22 +83,8 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
     return field
 
 
-def _numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Return a floating-point array; raise `ValueError` if empty or not finite."""
-    array = np.asarray(values)
-    if array.dtype.kind in "biu":
-        array = array.astype(np.float64)
-    if array.dtype.kind != "f":
-        raise ValueError(f"{name} has dtype {array.dtype}; numbers are needed")
-    if array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}; it must not be empty")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity")
-    return array
-
-
 def _signal(name: str, values: np.ndarray) -> np.ndarray:
-    array = _numbers(name, values)
+    array = floats(name, values)
     if not 3 <= array.ndim <= 5:
         raise ValueError(
             f"{name} has shape {array.shape}; (batch, *spatial, channels) with one to "
@@ -217,7 +205,8 @@ def correlate(
     Raises
     ------
     ValueError
-        If shapes do not fit, or values are empty, not finite or out of range.
+        If shapes do not fit, or values are empty, not finite, not floating point or
+        out of range.
     """
     x, kernel, geometry = _prepare(x, kernel, padding, stride, dilation)
     pads, outputs, steps, gaps = geometry
@@ -283,7 +272,7 @@ def correlate_gradients(
     """
     x, kernel, geometry = _prepare(x, kernel, padding, stride, dilation)
     pads, outputs, steps, gaps = geometry
-    upstream = _expect("upstream", upstream, (len(x), *outputs, kernel.shape[-1]))
+    upstream = floats("upstream", upstream, (len(x), *outputs, kernel.shape[-1]))
     padded = _pad(x, pads)
     for_padded = np.zeros_like(padded, dtype=np.result_type(x, kernel))
     for_kernel = np.zeros_like(kernel)
@@ -298,7 +287,7 @@ def _prepare(
     x: np.ndarray, kernel: np.ndarray, padding: Padding, stride: Steps, dilation: Steps
 ) -> tuple[np.ndarray, np.ndarray, tuple]:
     """Check the arguments; return arrays and (pads, outputs, strides, dilations)."""
-    x, kernel = _signal("x", x), _numbers("kernel", kernel)
+    x, kernel = _signal("x", x), floats("kernel", kernel)
     axes = x.ndim - 2
     if kernel.ndim != axes + 2 or kernel.shape[-2] != x.shape[-1]:
         raise ValueError(
@@ -310,13 +299,6 @@ def _prepare(
     pads = _pads(x.shape[1:-1], size, padding, steps, gaps)
     padded = [n + sum(pad) for n, pad in zip(x.shape[1:-1], pads, strict=True)]
     return x, kernel, (pads, _outputs(padded, size, steps, gaps), steps, gaps)
-
-
-def _expect(name: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    array = _numbers(name, values)
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}; {shape} is needed")
-    return array
 
 
 def _inside(pads: list[tuple[int, int]], shape: tuple[int, ...]) -> tuple[slice, ...]:
@@ -353,7 +335,7 @@ def conv2d(
     ValueError
         As `correlate`.
     """
-    image, kernel = _numbers("image", image), _numbers("kernel", kernel)
+    image, kernel = floats("image", image), floats("kernel", kernel)
     if image.ndim != 2 or kernel.ndim != 2:
         raise ValueError(
             f"image has shape {image.shape}, kernel {kernel.shape}; (height, width) "
@@ -402,7 +384,7 @@ def convolution_matrix(
     """
     height, width = shape
     unit = np.eye(height * width).reshape(-1, height, width, 1)
-    bank = _numbers("kernel", kernel)[..., np.newaxis, np.newaxis]
+    bank = floats("kernel", kernel)[..., np.newaxis, np.newaxis]
     how = {"padding": padding, "stride": stride, "dilation": dilation}
     # Column j is what the image with a single one at place j turns into.
     return correlate(unit, bank, **how).reshape(height * width, -1).T
@@ -460,7 +442,7 @@ def max_pool_gradient(
     are equal. Parameters as in `max_pool`; ``upstream`` has the shape of its output.
     """
     x, size, (pads, outputs, steps, gaps) = _prepare_pool(x, size, stride, padding)
-    upstream = _expect("upstream", upstream, (len(x), *outputs, x.shape[-1]))
+    upstream = floats("upstream", upstream, (len(x), *outputs, x.shape[-1]))
     padded = _pad(x, pads, -np.inf)
     taps = _taps(size, outputs, steps, gaps)
     winner = np.argmax(np.stack([padded[inputs] for _, inputs in taps]), axis=0)
@@ -500,7 +482,7 @@ def average_pool_gradient(
     Each window shares its gradient equally. Parameters as in `max_pool_gradient`.
     """
     x, size, (pads, outputs, steps, gaps) = _prepare_pool(x, size, stride, padding)
-    upstream = _expect("upstream", upstream, (len(x), *outputs, x.shape[-1]))
+    upstream = floats("upstream", upstream, (len(x), *outputs, x.shape[-1]))
     taps = _taps(size, outputs, steps, gaps)
     present = _pad(np.ones_like(x), pads)
     share = upstream / sum(present[inputs] for _, inputs in taps)
