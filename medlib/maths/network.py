@@ -89,8 +89,10 @@ class Dense:
     ----------
     weights, bias : ndarray, shapes (inputs, outputs) and (outputs,)
         The parameters. The bias begins at zero.
+    delta : ndarray, shape (cases, outputs)
+        The gradient for ``z``, after `backward`.
     for_weights, for_bias : ndarray
-        Their gradients, after `backward`.
+        The gradients of the parameters, after `backward`.
 
     Raises
     ------
@@ -133,9 +135,9 @@ class Dense:
         if self._seen is None:
             raise ValueError("upstream has no forward pass to belong to; run forward")
         x, z = self._seen
-        delta = floats("upstream", upstream, z.shape) * self._derivative(z)
-        self.for_weights, self.for_bias = x.T @ delta, delta.sum(axis=0)
-        return delta @ self.weights.T
+        self.delta = floats("upstream", upstream, z.shape) * self._derivative(z)
+        self.for_weights, self.for_bias = x.T @ self.delta, self.delta.sum(axis=0)
+        return self.delta @ self.weights.T
 
 
 class Network:
