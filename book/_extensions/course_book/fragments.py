@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from course_book import measurements
+from course_book import measurements, openers
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -40,6 +40,7 @@ def write(app: Sphinx) -> None:
     makers: dict[str, Callable[[], str]] = {
         "map.html": lambda: course_map(root),
         "run.md": lambda: how_to_run(theme),
+        "part_1.md": lambda: openers.part(root, 1),
         "datasets.md": lambda: datasets(root),
         "results_imaging.md": lambda: measurements.imaging(root, generated),
         "results_convolution.md": lambda: measurements.convolution(root),
@@ -53,12 +54,14 @@ def course_map(root: Path) -> str:
     parts = yaml.safe_load((root / "book/course.yml").read_text(encoding="utf-8"))
     html = ['<ol class="course-map">']
     for number, part in enumerate(parts, start=1):
+        title = f"Part {number} · {escape(part['title'])}"
+        if "opener" in part:
+            title = f'<a href="../{part["opener"]}.html">{title}</a>'
         html.append(
             f'<li class="part part-{number}"><div class="part-head">'
             '<svg viewBox="0 0 32 32" aria-hidden="true" focusable="false">'
-            f"{ICONS[part['icon']]}</svg><div><p class='part-title'>Part {number} · "
-            f"{escape(part['title'])}</p><p class='part-aim'>{escape(part['aim'])}</p>"
-            "</div></div><ol>"
+            f"{ICONS[part['icon']]}</svg><div><p class='part-title'>{title}</p>"
+            f"<p class='part-aim'>{escape(part['aim'])}</p></div></div><ol>"
         )
         html += [_map_entry(lesson, root) for lesson in part["lessons"]]
         html.append("</ol></li>")
