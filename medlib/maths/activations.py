@@ -112,12 +112,12 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    x : ndarray, shape (..., classes)
+    x : ndarray, shape (*cases, classes)
         Logits.
 
     Returns
     -------
-    ndarray, shape (..., classes)
+    ndarray, shape (*cases, classes)
         Positive, adding up to 1.
     """
     return np.exp(log_softmax(x))
@@ -125,9 +125,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
     r"""Return :math:`x_k - \log \sum_j e^{x_j}` along the last axis."""
-    x = floats("x", x)
-    if x.ndim == 0:
-        raise ValueError("x has shape (); (..., classes) is needed")
+    x = floats("x", x, ("*cases", "classes"))
     shifted = x - x.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
@@ -143,7 +141,7 @@ def softmax_gradient(x: np.ndarray, upstream: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    x, upstream : ndarray, shape (..., classes)
+    x, upstream : ndarray, shape (*cases, classes)
         Input of `softmax`, and the gradient for its output.
     """
     p = softmax(x)

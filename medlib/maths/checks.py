@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-# A size, or the name of a size that may be anything from one on.
+# Sizes, or names of sizes that may be anything from one on; a name that begins with a
+# star stands for any number of axes.
 Shape = Sequence[int | str]
 
 
@@ -23,8 +24,8 @@ def floats(name: str, values: ArrayLike, shape: Shape | None = None) -> np.ndarr
     values : array_like
         What the caller was given.
     shape : sequence of int or str, optional
-        For example ``("cases", 3)``: any number of rows, three columns. Any shape if
-        left out.
+        For example ``("cases", 3)``: any number of rows, three columns; or
+        ``("batch", "*spatial", "channels")``. Any shape if left out.
 
     Raises
     ------
@@ -120,11 +121,17 @@ def _expect_shape(name: str, array: np.ndarray, shape: Shape | None) -> None:
         raise ValueError(
             f"{name} has shape {array.shape}, it must not be empty{needed}"
         )
-    if shape is None:
-        return
-    fits = len(shape) == array.ndim and all(
-        isinstance(wanted, str) or wanted == size
-        for wanted, size in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
+    if shape is not None and not _fits(array.shape, list(shape)):
         raise ValueError(f"{name} has shape {array.shape}; {describe(shape)} is needed")
+
+
+def _fits(sizes: tuple[int, ...], shape: list[int | str]) -> bool:
+    for place, wanted in enumerate(shape):
+        if str(wanted).startswith("*"):
+            free = len(sizes) - len(shape) + 1
+            shape = shape[:place] + ["any"] * free + shape[place + 1 :]
+            break
+    return len(shape) == len(sizes) and all(
+        isinstance(wanted, str) or wanted == size
+        for wanted, size in zip(shape, sizes, strict=True)
+    )

@@ -19,7 +19,7 @@ from itertools import product
 
 import numpy as np
 
-from medlib.maths.checks import floats
+from medlib.maths.checks import at_least, floats
 
 Padding = str | int | Sequence[int]
 Steps = int | Sequence[int]
@@ -84,7 +84,7 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
 
 
 def _signal(name: str, values: np.ndarray) -> np.ndarray:
-    array = floats(name, values)
+    array = floats(name, values, ("batch", "*spatial", "channels"))
     if not 3 <= array.ndim <= 5:
         raise ValueError(
             f"{name} has shape {array.shape}; (batch, *spatial, channels) with one to "
@@ -287,13 +287,10 @@ def _prepare(
     x: np.ndarray, kernel: np.ndarray, padding: Padding, stride: Steps, dilation: Steps
 ) -> tuple[np.ndarray, np.ndarray, tuple]:
     """Check the arguments; return arrays and (pads, outputs, strides, dilations)."""
-    x, kernel = _signal("x", x), floats("kernel", kernel)
+    x = _signal("x", x)
     axes = x.ndim - 2
-    if kernel.ndim != axes + 2 or kernel.shape[-2] != x.shape[-1]:
-        raise ValueError(
-            f"kernel has shape {kernel.shape}; for x of shape {x.shape} it must have "
-            f"{axes} spatial axes and then ({x.shape[-1]}, out_channels)"
-        )
+    sides = ("height", "width") if axes == 2 else ("length", "height", "width")[:axes]
+    kernel = floats("kernel", kernel, (*sides, x.shape[-1], "out_channels"))
     steps, gaps = _each("stride", stride, axes), _each("dilation", dilation, axes)
     size = kernel.shape[:axes]
     pads = _pads(x.shape[1:-1], size, padding, steps, gaps)
@@ -335,12 +332,8 @@ def conv2d(
     ValueError
         As `correlate`.
     """
-    image, kernel = floats("image", image), floats("kernel", kernel)
-    if image.ndim != 2 or kernel.ndim != 2:
-        raise ValueError(
-            f"image has shape {image.shape}, kernel {kernel.shape}; (height, width) "
-            "is needed for both"
-        )
+    image = floats("image", image, ("height", "width"))
+    kernel = floats("kernel", kernel, ("height", "width"))
     x, bank = image[np.newaxis, ..., np.newaxis], kernel[..., np.newaxis, np.newaxis]
     _, _, (pads, outputs, steps, gaps) = _prepare(x, bank, padding, stride, dilation)
     padded = _pad(x, pads)[0, ..., 0]
@@ -382,9 +375,9 @@ def convolution_matrix(
     ValueError
         As `conv2d`.
     """
-    height, width = shape
+    height, width = (int(at_least("shape", side, 1)) for side in shape)
     unit = np.eye(height * width).reshape(-1, height, width, 1)
-    bank = floats("kernel", kernel)[..., np.newaxis, np.newaxis]
+    bank = floats("kernel", kernel, ("height", "width"))[..., np.newaxis, np.newaxis]
     how = {"padding": padding, "stride": stride, "dilation": dilation}
     # Column j is what the image with a single one at place j turns into.
     return correlate(unit, bank, **how).reshape(height * width, -1).T

@@ -163,7 +163,10 @@ def test_dtype_stays_and_the_input_is_untouched(name):
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
-        ([1, 2], r"x has dtype int64; floating-point numbers of any shape"),
+        (
+            [1, 2],
+            r"x has dtype int64; floating-point numbers of (any shape|shape \(\*)",
+        ),
         (["a"], "x has dtype <U1; floating-point"),
         (np.array([1.0, np.nan]), r"x of shape \(2,\) holds NaN or infinity"),
         (np.array([np.inf]), "holds NaN or infinity"),
@@ -181,7 +184,7 @@ def test_bad_input_names_the_argument(name, bad, complaint):
 def test_other_bad_input():
     with pytest.raises(ValueError, match="slope is -1"):
         a.leaky_relu(np.ones(2), -1)
-    with pytest.raises(ValueError, match=r"x has shape \(\); \(\.\.\., classes\)"):
+    with pytest.raises(ValueError, match=r"x has shape \(\); \(\*cases, classes\)"):
         a.softmax(np.float64(1))
     with pytest.raises(ValueError, match=r"upstream has shape \(3,\); \(2,\) is"):
         a.softmax_gradient(np.ones(2), np.ones(3))

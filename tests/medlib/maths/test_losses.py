@@ -38,7 +38,7 @@ def agree(ours, theirs):
     return np.allclose(ours, theirs, rtol=TOLERANCE, atol=1e-9)
 
 
-def test_cross_entropies_and_gradients_equal_tensorflow():
+def test_losses_and_gradients_equal_tensorflow():
     tf = pytest.importorskip("tensorflow")
 
     def theirs(loss, logits, weights):
@@ -76,8 +76,29 @@ def test_cross_entropies_and_gradients_equal_tensorflow():
         ours = losses.binary_cross_entropy_gradient(logits, labels, weights)
         assert agree(ours, gradient)
 
+    # A second formula for the focal loss, differentiated by TensorFlow.
+    def focal_term(z, labels):
+        y = labels.astype(float)
+        p_true = y * tf.sigmoid(z) + (1 - y) * tf.sigmoid(-z)
+        return -((1 - p_true) ** 2) * tf.math.log(p_true)
+
+    @shared
+    @given(cases(classes=2))
+    def focal_and_squared(drawn):
+        logits, labels, weights = drawn[0][:, 0], drawn[1], drawn[2]
+        value, gradient = theirs(lambda z: focal_term(z, labels), logits, weights)
+        ours = losses.focal_loss(logits, labels, weights)
+        assert ours == pytest.approx(value, rel=TOLERANCE, abs=1e-12)
+        assert agree(losses.focal_loss_gradient(logits, labels, weights), gradient)
+        targets, even = np.sin(logits), np.ones_like(weights)
+        value, gradient = theirs(lambda z: (z - targets) ** 2, logits, even)
+        ours = losses.mean_squared_error(logits, targets)
+        assert ours == pytest.approx(value, rel=TOLERANCE)
+        assert agree(losses.mean_squared_error_gradient(logits, targets), gradient)
+
     categorical()
     binary()
+    focal_and_squared()
 
 
 @shared
