@@ -42,7 +42,13 @@ CELL_TIMEOUT = 600  # seconds
 # Cell metadata that tools add on the way and that are no part of the source.
 TRANSIENT = {"execution", "collapsed", "scrolled", "outputId", "colab", "jupyter"}
 
-KERNEL_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
+# Two lessons run at once on two cores; without the limit their matrix products take
+# turns waiting for each other.
+KERNEL_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 # TensorFlow's start-up messages on stderr, which no setting silences.
 START_UP = re.compile(
     r"^(WARNING: All log messages before absl|[EIWF]\d{4} ).*\n?", re.M
