@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from medlib.data.catalogue import CATALOGUE, find
-from medlib.data.errors import CorruptData, DataError, DataUnavailable
+from medlib.data.errors import CorruptData, DataError, DataUnavailable, NoImage
 
 if TYPE_CHECKING:
     from medlib.data.cases import CaseTable
@@ -23,6 +23,7 @@ __all__ = [
     "CorruptData",
     "DataError",
     "DataUnavailable",
+    "NoImage",
     "find",
     "load",
 ]

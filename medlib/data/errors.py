@@ -11,3 +11,7 @@ class DataUnavailable(DataError):
 
 class CorruptData(DataError):
     """A file is there, but it is not what the catalogue says it should be."""
+
+
+class NoImage(DataError):
+    """A file is what it should be, but holds no image."""
