@@ -125,6 +125,25 @@ def lessons(folder: Path = LESSONS) -> list[Lesson]:
     return [Lesson(path) for path in sorted(folder.glob("*/*.md"))]
 
 
+def declares(text: NotebookNode, word: str) -> set[str]:
+    """Return the datasets that a lesson says it loads.
+
+    The word is ``"data"`` for real sets and ``"practice"`` for practice sets that are
+    loaded on purpose, because their truth is known.
+    """
+    return set(text.metadata.get("medlib", {}).get(word, []))
+
+
+def unplanned_practice(text: NotebookNode, loaded: list[dict[str, str]]) -> list[str]:
+    """Return the titles of practice sets that a run used without being meant to."""
+    planned = declares(text, "practice")
+    return [
+        entry["title"]
+        for entry in loaded
+        if entry["kind"] != "real" and entry["dataset"] not in planned
+    ]
+
+
 def source_hash(notebook: NotebookNode) -> str:
     """Hash what a lesson's author wrote: cell types, sources, lasting metadata."""
     cells = [
@@ -136,7 +155,10 @@ def source_hash(notebook: NotebookNode) -> str:
         for cell in notebook.cells
     ]
     data = notebook.metadata.get("medlib", {}).get("data", [])
-    content = json.dumps([cells, data], sort_keys=True, ensure_ascii=False)
+    parts = [cells, data]
+    if practice := sorted(declares(notebook, "practice")):
+        parts.append(practice)
+    content = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -197,15 +219,17 @@ def problems(lesson: Lesson, root: Path = ROOT) -> list[str]:
     if any(o.output_type == "error" for c in code for o in c.outputs):
         found.append("a stored output is an error")
     loaded = record.get("provenance", [])
-    for entry in loaded:
-        if entry["kind"] != "real":
-            found.append(f"the stored outputs use the practice set of {entry['title']}")
-    declared = set(text.metadata.get("medlib", {}).get("data", []))
-    if declared != {entry["dataset"] for entry in loaded}:
-        found.append(
-            f"the text declares the data {sorted(declared)}, the run loaded "
-            f"{sorted({entry['dataset'] for entry in loaded})}"
-        )
+    found += [
+        f"the stored outputs use the practice set of {title}"
+        for title in unplanned_practice(text, loaded)
+    ]
+    for kind, word in (("real", "data"), ("practice", "practice")):
+        declared = sorted(declares(text, word))
+        used = sorted({e["dataset"] for e in loaded if e["kind"] == kind})
+        if declared != used:
+            found.append(
+                f"the text declares the {kind} data {declared}, the run loaded {used}"
+            )
     remedy = "run `python -m tools.notebooks`"
     if edited_in_notebook(lesson):
         remedy = "the notebook was edited: `python -m tools.notebooks pull` keeps that"
@@ -373,11 +397,14 @@ async def make(
         except LessonError as error:
             return str(error)
         used = f"{record['seconds']:.0f} s, {record['peak_memory_mb']} MB"
-        kinds = {entry["kind"] for entry in record["provenance"]}
         # Sets that ship with a library are real everywhere, so only the other
         # direction can go wrong.
-        if source == "real" and kinds - {"real"}:
-            return f"{lesson.name}: used a practice set where real data was asked for"
+        missed = unplanned_practice(lesson.read_text(), record["provenance"])
+        if source == "real" and missed:
+            return (
+                f"{lesson.name}: used the practice set of {', '.join(missed)} where "
+                "real data was asked for"
+            )
         if keep:
             store(notebook, record, lesson.notebook)
         print(f"{lesson.name}: done ({used})", flush=True)

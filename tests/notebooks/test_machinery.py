@@ -123,7 +123,23 @@ def test_practice_outputs_are_not_accepted(lesson):
     edit_notebook(lesson, change)
     lines = notebooks.problems(lesson)
     assert any("practice set of BreastMNIST" in line for line in lines)
-    assert any("declares the data []" in line for line in lines)
+    assert any("declares the practice data []" in line for line in lines)
+
+
+def test_practice_set_loaded_on_purpose_is_declared(lesson):
+    entries = [
+        {"dataset": "breastmnist", "title": "BreastMNIST", "kind": kind}
+        for kind in ("real", "practice")
+    ]
+
+    def change(stored):
+        stored.metadata["medlib"]["run"]["provenance"] = entries
+
+    edit_notebook(lesson, change)
+    text = lesson.read_text()
+    assert notebooks.unplanned_practice(text, entries) == ["BreastMNIST"]
+    text.metadata["medlib"] = {"data": ["breastmnist"], "practice": ["breastmnist"]}
+    assert notebooks.unplanned_practice(text, entries) == []
 
 
 def test_errors_and_idle_cells_are_not_accepted(lesson):
