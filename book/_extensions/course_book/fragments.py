@@ -41,6 +41,7 @@ def write(app: Sphinx) -> None:
         "map.html": lambda: course_map(root),
         "run.md": lambda: how_to_run(theme),
         "part_1.md": lambda: openers.part(root, 1),
+        "part_2.md": lambda: openers.part(root, 2),
         "datasets.md": lambda: datasets(root),
         "results_imaging.md": lambda: measurements.imaging(root, generated),
         "results_convolution.md": lambda: measurements.convolution(root),
