@@ -107,11 +107,19 @@ def build(root: Path = ROOT) -> None:
     check_sources(root)
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root)]
     command += ["--toc", str(root / TOC), "-W", "-n", "--keep-going"]
+    # A build that was cut off may leave half a search index, and a build of what has
+    # changed since would keep the other half out for good.
+    unfinished = root / "_build" / "unfinished"
+    if unfinished.exists():
+        command.append("--all")
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.touch()
     started = time.perf_counter()
     status = subprocess.run(command, cwd=root, check=False).returncode
     if status:
         raise BookError(f"the build failed with status {status}; see the lines above")
     count = check_pages(root)
+    unfinished.unlink()
     seconds = time.perf_counter() - started
     print(f"{count} pages built and checked in {seconds:.0f} s. Open:")
     print(f"  {html_folder(root) / 'index.html'}")

@@ -82,6 +82,19 @@ def test_tiny_book_is_built_and_opens_at_its_landing_page(tiny, capfd):
     assert capfd.readouterr().out.rstrip().endswith("index.html")
 
 
+def test_build_that_was_cut_off_is_made_anew(tiny):
+    book.build(tiny)
+    unfinished = tiny / "_build/unfinished"
+    assert not unfinished.exists()
+    unfinished.touch()
+    index = book.html_folder(tiny) / "searchindex.js"
+    whole = index.read_bytes()
+    index.write_bytes(whole[: len(whole) // 2])
+    book.build(tiny)
+    assert index.read_bytes() == whole
+    assert not unfinished.exists()
+
+
 def test_warning_fails_the_build(tiny):
     (tiny / "book/two.md").write_text("# Two\n\n[gone](gone.md)\n")
     with pytest.raises(book.BookError, match="build failed"):

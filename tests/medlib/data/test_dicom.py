@@ -15,7 +15,10 @@ from medlib.data.errors import CorruptData, DataUnavailable, NoImage  # noqa: E4
 
 
 def real(name):
-    return Path(get_testdata_file(name, download=False))
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip(f"this version of pydicom does not ship {name}")
+    return Path(path)
 
 
 def changed(tmp_path, name, change):
@@ -42,6 +45,9 @@ def test_mr_keeps_its_values_and_its_window():
     image = dicom.read(real("MR_small.dcm"))
     assert image.unit == "" and image.window == (600.0, 1600.0)
     assert image.values.min() == 127 and image.values.max() == 2145
+
+
+def test_of_several_windows_the_first_is_taken():
     assert dicom.read(real("examples_overlay.dcm")).window == (450.0, 790.0)
 
 
