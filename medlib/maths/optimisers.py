@@ -65,6 +65,11 @@ class Optimiser(ABC):
                     f"parameters[{i}] is a {type(parameter).__name__}; an ndarray is "
                     "needed, because it is changed in place"
                 )
+            if not parameter.flags.writeable:
+                raise ValueError(
+                    f"parameters[{i}] of shape {parameter.shape} is read-only; a "
+                    "writeable array is needed, because it is changed in place"
+                )
             floats(f"parameters[{i}]", parameter)
             floats(f"gradients[{i}]", gradient, parameter.shape)
         if self._memory and [m["shape"] for m in self._memory] != [

@@ -68,6 +68,64 @@ def first_cnn(
     )
 
 
+def functional_cnn(
+    input_shape: tuple[int, int, int] = (28, 28, 1), n_classes: int = 2
+) -> keras.Model:
+    """Return the network of lesson 2.3, built with Keras' functional interface.
+
+    Conv 32 3×3 ReLU → max pooling 2 → flatten → dense 64 ReLU → dense softmax.
+    Parameters and errors as in `first_cnn`.
+    """
+    _check_classes(n_classes)
+    inputs = keras.Input(input_shape)
+    x = layers.Conv2D(32, 3, activation="relu")(inputs)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(64, activation="relu")(x)
+    outputs = layers.Dense(n_classes, activation="softmax")(x)
+    return keras.Model(inputs, outputs, name="functional_cnn")
+
+
+def full_size_cnn(
+    input_shape: tuple[int, int, int] = (224, 224, 3),
+    n_classes: int = 2,
+    *,
+    pooled: bool = False,
+) -> keras.Model:
+    """Return the network of lesson 2.4 for images of full size.
+
+    Conv 32 → pooling → Conv 64 → pooling → Conv 128 → pooling → flatten → dense 1024
+    ReLU → dense softmax; convolutions are 3×3 with ReLU, poolings take the maximum of
+    2×2.
+
+    Parameters
+    ----------
+    input_shape, n_classes
+        As in `first_cnn`.
+    pooled : bool
+        Global average pooling in place of flatten and dense 1024.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes.
+    """
+    _check_classes(n_classes)
+    inputs = keras.Input(input_shape)
+    x = inputs
+    for channels in (32, 64, 128):
+        x = layers.Conv2D(channels, 3, activation="relu")(x)
+        x = layers.MaxPooling2D(2)(x)
+    if pooled:
+        x = layers.GlobalAveragePooling2D()(x)
+    else:
+        x = layers.Dense(1024, activation="relu")(layers.Flatten()(x))
+    outputs = layers.Dense(n_classes, activation="softmax")(x)
+    return keras.Model(
+        inputs, outputs, name="full_size_cnn" + ("_pooled" if pooled else "")
+    )
+
+
 def small_resnet(
     input_shape: tuple[int, int, int] = (28, 28, 1),
     n_classes: int = 10,

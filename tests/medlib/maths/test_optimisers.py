@@ -119,6 +119,15 @@ def test_bad_gradients_change_nothing(gradients, complaint, steps_before):
         assert np.array_equal(parameter, twin)
 
 
+def test_a_read_only_parameter_is_refused_before_anything_moves():
+    frozen, free = np.ones(2), np.ones(3)
+    frozen.flags.writeable = False
+    descent = optimisers.SGD()
+    with pytest.raises(ValueError, match=r"parameters\[1\] of shape \(2,\) is read-on"):
+        descent.step([free, frozen], [np.ones(3), np.ones(2)])
+    assert np.array_equal(free, np.ones(3)) and descent.steps == 0
+
+
 def test_bad_parameters_are_refused():
     descent = optimisers.SGD()
     with pytest.raises(ValueError, match=r"parameters\[0\] has dtype int64"):

@@ -54,6 +54,56 @@ def test_first_cnn_has_the_layers_and_parameters_counted_by_hand():
     ]
 
 
+def test_functional_cnn_has_the_layers_and_parameters_counted_by_hand():
+    model = imaging.functional_cnn()
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == [
+        "InputLayer",
+        "Conv2D",
+        "MaxPooling2D",
+        "Flatten",
+        "Dense",
+        "Dense",
+    ]
+    assert [layer.count_params() for layer in model.layers] == [
+        0,
+        32 * (3 * 3 * 1 + 1),
+        0,
+        0,
+        64 * (13 * 13 * 32 + 1),
+        2 * (64 + 1),
+    ]
+
+
+def test_full_size_cnn_has_the_layers_and_parameters_counted_by_hand():
+    model = imaging.full_size_cnn()
+    kinds = [type(layer).__name__ for layer in model.layers]
+    pairs = ["Conv2D", "MaxPooling2D"] * 3
+    assert kinds == ["InputLayer", *pairs, "Flatten", "Dense", "Dense"]
+    shapes = [layer.output.shape[1:] for layer in model.layers[1:]]
+    # 224 → 222 → 111 → 109 → 54 → 52 → 26
+    assert shapes == [
+        (222, 222, 32),
+        (111, 111, 32),
+        (109, 109, 64),
+        (54, 54, 64),
+        (52, 52, 128),
+        (26, 26, 128),
+        (86_528,),
+        (1024,),
+        (2,),
+    ]
+    assert model.get_layer(index=8).count_params() == 1024 * (26 * 26 * 128 + 1)
+    assert model.count_params() == 896 + 18_496 + 73_856 + 88_605_696 + 2050
+
+
+def test_pooling_replaces_the_large_layer():
+    model = imaging.full_size_cnn(pooled=True)
+    assert model.count_params() == 896 + 18_496 + 73_856 + 2 * (128 + 1)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds[-2:] == ["GlobalAveragePooling2D", "Dense"]
+
+
 def test_small_resnet_has_the_parameters_counted_by_hand():
     width, classes = 8, 3
     stem = 9 * 1 * width
