@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import medlib
 from medlib import runtime
@@ -60,18 +62,35 @@ def read(path: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def write(path: Path, benchmark: str, records: list[dict[str, Any]]) -> None:
-    """Write records beside the results file and rename it into its place."""
+def write(
+    path: Path, benchmark: str, records: list[dict[str, Any]], **others: Any
+) -> None:
+    """Write records beside the results file and rename it into its place.
+
+    ``others`` are further fields of the document.
+    """
     document = {
         "benchmark": benchmark,
         "date": datetime.date.today().isoformat(),
         "records": records,
+        **others,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".json.new")
     try:
         text = json.dumps(document, indent=1, ensure_ascii=False)
         beside.write_text(text + "\n", encoding="utf-8", newline="\n")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays, compressed, beside the file and rename it into its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new.npz")
+    try:
+        np.savez_compressed(beside, **arrays)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -253,3 +253,69 @@ def paired_bootstrap(
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(value(slice(None)), float(low), float(high))
+
+
+def paired_runs(
+    metric: Metric,
+    labels: np.ndarray,
+    runs_a: Sequence[np.ndarray],
+    runs_b: Sequence[np.ndarray],
+    *,
+    n_resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the difference of a metric's mean over trainings between two methods.
+
+    Each resample draws test cases within their class, the same for both methods, and
+    trainings of each method. So the interval tells what other patients *and* other
+    seeds would give.
+
+    Parameters
+    ----------
+    metric : callable
+        Takes labels and scores, for example `auc`.
+    labels : ndarray of int, shape (n,)
+        Class indices of the test cases.
+    runs_a, runs_b : sequence of ndarray
+        Scores of each training, as in `auc`.
+    n_resamples, confidence, seed
+        As in `bootstrap_interval`.
+
+    Raises
+    ------
+    ValueError
+        If a method has no training, the shapes do not fit or ``confidence`` is out of
+        range.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1")
+    if len(runs_a) == 0 or len(runs_b) == 0:
+        raise ValueError("runs_a or runs_b is empty; at least one training is needed")
+    labels = np.asarray(labels).reshape(-1)
+    both = [
+        [_checked(labels, scores)[1] for scores in runs] for runs in (runs_a, runs_b)
+    ]
+    rng = np.random.default_rng(seed + 1)
+    draw = _resamples(labels, n_resamples, seed)
+
+    def difference(cases: np.ndarray | slice, chosen: Sequence[Sequence[int]]) -> float:
+        values = [
+            # A training that was drawn twice is scored once and counted twice.
+            np.dot(
+                [metric(labels[cases], runs[i][cases]) for i in np.unique(of)],
+                np.unique(of, return_counts=True)[1],
+            )
+            / len(of)
+            for runs, of in zip(both, chosen, strict=True)
+        ]
+        return float(values[0] - values[1])
+
+    drawn = [
+        difference(draw(), [rng.integers(0, len(runs), len(runs)) for runs in both])
+        for _ in range(n_resamples)
+    ]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    everything = [range(len(runs)) for runs in both]
+    return Interval(difference(slice(None), everything), float(low), float(high))

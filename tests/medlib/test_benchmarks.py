@@ -1,6 +1,5 @@
 """Results files are written whole, resumed, and never overwritten when odd."""
 
-import importlib
 import itertools
 import json
 
@@ -20,13 +19,21 @@ def test_convolution_writes_records_and_agrees_with_scipy(tmp_path, monkeypatch)
         assert record["code_version"] == report.code_version(convolution.MODULES)
 
 
-@pytest.mark.parametrize("name", ["convolution", "imaging"])
-def test_committed_results_come_from_the_current_code(name):
-    records = report.read(RESULTS / f"{name}.json")
-    module = importlib.import_module(f"medlib.benchmarks.{name}")
-    current = report.code_version(module.MODULES)
+def test_committed_convolution_results_come_from_the_current_code():
+    records = report.read(RESULTS / "convolution.json")
+    current = report.code_version(convolution.MODULES)
     assert records, "run `make benchmarks`"
     assert {record["code_version"] for record in records} == {current}
+
+
+def test_committed_imaging_results_come_from_the_current_code():
+    from medlib.benchmarks import imaging
+
+    records = report.read(RESULTS / "imaging.json")
+    assert records, "run `make benchmarks`"
+    for record in records:
+        current = report.code_version(imaging.MODULES[record["method"]])
+        assert record["code_version"] == current, record["method"]
 
 
 def test_the_convolution_is_at_most_twice_as_slow_as_scipy_where_it_was_measured():
@@ -43,8 +50,41 @@ def test_imaging_results_hold_five_seeds_of_everything():
         for r in report.read(RESULTS / "imaging.json")
     }
     assert found == set(
-        itertools.product(imaging.EPOCHS, imaging.METHODS, imaging.SEEDS)
+        itertools.product(imaging.EPOCHS, imaging.MODULES, imaging.SEEDS)
     )
+
+
+def test_stored_imaging_scores_give_the_stored_metrics():
+    from medlib.benchmarks import imaging
+    from medlib.data import load
+    from medlib.evaluation import metrics
+
+    path = RESULTS / "imaging.json"
+    scores = imaging.read_scores(imaging.scores_path(path))
+    records = report.read(path)
+    assert len(scores) == len(records)
+    sets = {name: load(name) for name in imaging.EPOCHS}
+    if {data.provenance.kind for data in sets.values()} != {"real"}:
+        pytest.skip("the real test labels are not at hand")
+    for record in records:
+        labels = sets[record["dataset"]].test.labels
+        stored = scores[
+            imaging.key(record["dataset"], record["method"], record["seed"])
+        ]
+        assert metrics.auc(labels, stored) == pytest.approx(record["auc"], abs=2e-5)
+        accuracy = metrics.accuracy(labels, stored)
+        assert accuracy == pytest.approx(record["accuracy"], abs=1e-5)
+
+
+def test_every_method_is_compared_with_the_given_network_on_the_same_cases():
+    from medlib.benchmarks import imaging
+
+    document = json.loads((RESULTS / "imaging.json").read_text())
+    found = {(c["dataset"], c["method"], c["metric"]) for c in document["comparisons"]}
+    others = set(imaging.MODULES) - {imaging.BASELINE}
+    assert found == set(itertools.product(imaging.EPOCHS, others, imaging.METRICS))
+    for row in document["comparisons"]:
+        assert row["low"] <= row["difference"] <= row["high"] and row["seeds"] == 5
 
 
 def test_an_odd_results_file_is_kept(tmp_path):
@@ -72,13 +112,17 @@ def test_a_failed_write_keeps_what_was_there(tmp_path, monkeypatch):
 def test_imaging_records_and_resumes(tmp_path, monkeypatch, capsys):
     from medlib.benchmarks import imaging
     from medlib.data import load
+    from medlib.models import ensemble
 
     monkeypatch.setattr(
         imaging, "load", lambda name, source: load(name, source="practice")
     )
     monkeypatch.setitem(imaging.EPOCHS, "breastmnist", 1)
     path = tmp_path / "imaging.json"
-    imaging.run(path, ["breastmnist"], ["first_cnn"], [0])
+    monkeypatch.setitem(
+        imaging.RECIPES, "breastmnist", ensemble.Recipe(epochs=1, members=1, width=2)
+    )
+    imaging.run(path, ["breastmnist"], ["first_cnn", "ensemble"], [0])
     record = report.read(path)[0]
     expected = (
         "dataset split method seed auc accuracy sensitivity specificity brier ece"
@@ -86,6 +130,13 @@ def test_imaging_records_and_resumes(tmp_path, monkeypatch, capsys):
     expected += " parameters train_seconds inference_ms peak_memory_mb device backend"
     expected += " versions data_sha256 code_version"
     assert set(expected.split()) <= set(record)
+    compared = json.loads(path.read_text())["comparisons"]
+    assert [(c["method"], c["metric"]) for c in compared] == [
+        ("ensemble", "auc"),
+        ("ensemble", "accuracy"),
+    ]
+    scores = imaging.read_scores(imaging.scores_path(path))
+    assert set(scores) == {"breastmnist/first_cnn/0", "breastmnist/ensemble/0"}
     before = path.read_bytes()
     imaging.run(path, ["breastmnist"], ["first_cnn"], [0])
     assert "0 to do" in capsys.readouterr().out

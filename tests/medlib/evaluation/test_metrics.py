@@ -130,3 +130,40 @@ def test_resampling_is_seeded_and_keeps_rare_classes():
 def test_bad_input_names_the_argument(call, complaint):
     with pytest.raises(ValueError, match=complaint):
         call()
+
+
+def test_paired_runs_with_one_training_each_is_the_paired_bootstrap():
+    labels = np.array([0, 1] * 30)
+    rng = np.random.default_rng(0)
+    a, b = (np.clip(0.3 * labels + 0.6 * rng.random(60), 0, 1) for _ in range(2))
+    runs = m.paired_runs(m.auc, labels, [a], [b], n_resamples=200, seed=3)
+    pair = m.paired_bootstrap(m.auc, labels, a, b, n_resamples=200, seed=3)
+    assert np.allclose(
+        [runs.estimate, runs.low, runs.high], [pair.estimate, pair.low, pair.high]
+    )
+
+
+def test_paired_runs_estimates_the_difference_of_the_means():
+    labels = np.array([0, 1] * 40)
+    rng = np.random.default_rng(1)
+    draw = lambda: np.clip(0.2 * labels + 0.7 * rng.random(80), 0, 1)  # noqa: E731
+    a, b = [draw() for _ in range(4)], [draw() for _ in range(3)]
+    found = m.paired_runs(m.auc, labels, a, b, n_resamples=50)
+    means = [np.mean([sk.roc_auc_score(labels, s) for s in runs]) for runs in (a, b)]
+    assert found.estimate == pytest.approx(means[0] - means[1], abs=1e-12)
+    assert found.low < found.estimate < found.high
+
+
+def test_paired_runs_counts_the_spread_over_trainings():
+    # The cases are certain: in each run all are right or all are wrong.
+    labels = np.array([0, 1] * 10)
+    good, bad = labels * 0.8 + 0.1, 0.9 - labels * 0.8
+    found = m.paired_runs(m.accuracy, labels, [good, bad], [good], n_resamples=400)
+    assert (found.estimate, found.low, found.high) == (-0.5, -1.0, 0.0)
+    same = m.paired_runs(m.accuracy, labels, [good, good], [good], n_resamples=50)
+    assert (same.low, same.high) == (0, 0)
+
+
+def test_paired_runs_refuses_methods_without_trainings():
+    with pytest.raises(ValueError, match="at least one training"):
+        m.paired_runs(m.auc, np.array([0, 1]), [], [np.array([0.1, 0.9])])
