@@ -50,9 +50,9 @@ BATCH_SIZE = 32
 RECIPES = {
     "breastmnist": ensemble.Recipe(epochs=60),
     "retinamnist": ensemble.Recipe(
-        epochs=40, balance=0.0, rotation=180.0, shift=1.0, mirror_vertical=True
+        epochs=40, balance=0.5, rotation=180.0, shift=1.0, mirror_vertical=True
     ),
-    "pneumoniamnist": ensemble.Recipe(epochs=10),
+    "pneumoniamnist": ensemble.Recipe(epochs=6),
 }
 SEEDS = (0, 1, 2, 3, 4)
 METRICS = {"auc": metrics.auc, "accuracy": metrics.accuracy}

@@ -210,15 +210,20 @@ import numpy as np
 from medlib.models import imaging
 images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
 scores = {}
-for build in (imaging.first_cnn, imaging.small_resnet):
+builds = (
+    imaging.first_cnn, imaging.functional_cnn, imaging.small_resnet,
+    lambda *form: imaging.full_size_cnn(*form),
+    lambda *form: imaging.full_size_cnn(*form, pooled=True),
+)
+for number, build in enumerate(builds):
     model = build((28, 28, 1), 3)
     rng = np.random.default_rng(1)
     model.set_weights([
         np.abs(rng.normal(0.5, 0.1, w.shape)) if "variance" in v.path
-        else rng.normal(0, 0.1, w.shape)
+        else rng.normal(0, 0.05, w.shape)
         for w, v in zip(model.get_weights(), model.weights)
     ])
-    scores[build.__name__] = imaging.predict(model, images).tolist()
+    scores[f"{number} {model.name}"] = imaging.predict(model, images).tolist()
 import keras
 print(json.dumps([keras.backend.backend(), scores]))
 """
