@@ -8,6 +8,7 @@ trains on the training images for a fixed number of epochs. Test data choose not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,8 @@ from medlib.data.images import ImageSet
 from medlib.evaluation import metrics
 from medlib.models import ensemble, imaging
 
-SHARED = [
-    "models.imaging",
-    "evaluation.metrics",
-    "data.images",
-    "data.duplicates",
-    "benchmarks.imaging",
-]
+# What a record depends on, beside the settings that it holds itself.
+SHARED = ["models.imaging", "evaluation.metrics", "data.images", "data.duplicates"]
 MODULES = {
     "first_cnn": SHARED,
     "functional_cnn": SHARED,
@@ -50,7 +46,12 @@ BATCH_SIZE = 32
 RECIPES = {
     "breastmnist": ensemble.Recipe(epochs=60),
     "retinamnist": ensemble.Recipe(
-        epochs=40, balance=0.5, rotation=180.0, shift=1.0, mirror_vertical=True
+        epochs=25,
+        members=4,
+        balance=0.5,
+        rotation=180.0,
+        shift=1.0,
+        mirror_vertical=True,
     ),
     "pneumoniamnist": ensemble.Recipe(epochs=6),
 }
@@ -60,41 +61,40 @@ METRICS = {"auc": metrics.auc, "accuracy": metrics.accuracy}
 Predictor = Callable[[np.ndarray], np.ndarray]
 
 
-def fit(data: ImageSet, method: str, seed: int) -> tuple[Predictor, int, int]:
-    """Train; return what predicts, its parameters and the epochs.
+def settings(dataset: str, method: str) -> dict[str, Any]:
+    """Return what a method is trained with on a dataset.
 
     Raises
     ------
     KeyError
-        If there is no such method or no recipe for the dataset.
+        If there is no such method or dataset.
     """
-    name = data.info.name
     if method == "ensemble":
-        recipe = RECIPES[name]
+        return asdict(RECIPES[dataset])
+    return {
+        "epochs": EPOCHS[dataset],
+        "batch_size": BATCH_SIZE,
+        "learning_rate": LEARNING_RATE[method],
+    }
+
+
+def fit(data: ImageSet, method: str, seed: int) -> tuple[Predictor, int]:
+    """Train; return what predicts, and its number of parameters."""
+    how = settings(data.info.name, method)
+    if method == "ensemble":
+        recipe = ensemble.Recipe(**how)
         trained = ensemble.fit_ensemble(data.train, data.n_classes, recipe, seed)
-        return trained.predict, trained.count_params(), recipe.epochs
+        return trained.predict, trained.count_params()
     runtime.seed_everything(seed)
     model = NETWORKS[method](data.train.images.shape[1:], data.n_classes)
-    imaging.fit(
-        model,
-        data.train,
-        data.val,
-        score=metrics.auc,
-        epochs=EPOCHS[name],
-        batch_size=BATCH_SIZE,
-        learning_rate=LEARNING_RATE[method],
-    )
-    return (
-        lambda images: imaging.predict(model, images),
-        model.count_params(),
-        EPOCHS[name],
-    )
+    imaging.fit(model, data.train, data.val, score=metrics.auc, **how)
+    return lambda images: imaging.predict(model, images), model.count_params()
 
 
 def train(data: ImageSet, method: str, seed: int) -> tuple[dict[str, Any], np.ndarray]:
     """Train one model; return its record and its probabilities for the test images."""
     with runtime.Stopwatch() as training:
-        predict, parameters, epochs = fit(data, method, seed)
+        predict, parameters = fit(data, method, seed)
     with runtime.Stopwatch() as predicting:
         scores = predict(data.test.images)
     labels, disease = data.test.labels, data.info.disease
@@ -118,7 +118,7 @@ def train(data: ImageSet, method: str, seed: int) -> tuple[dict[str, Any], np.nd
         **{name: round(value, 5) for name, value in values.items()},
         "duplicates_left_out": int((~new).sum()),
         "parameters": parameters,
-        "epochs": epochs,
+        "settings": settings(data.info.name, method),
         "train_seconds": round(training.seconds, 2),
         "inference_ms": round(1000 * predicting.seconds / len(labels), 4),
         "peak_memory_mb": round(runtime.peak_memory_mb()),
@@ -163,6 +163,17 @@ def compare(
     return rows
 
 
+def is_current(record: dict[str, Any]) -> bool:
+    """Tell whether a record comes from the current code with the current settings."""
+    dataset, method = record["dataset"], record["method"]
+    return (
+        dataset in EPOCHS
+        and method in MODULES
+        and record.get("settings") == settings(dataset, method)
+        and record["code_version"] == report.code_version(MODULES[method])
+    )
+
+
 def key(dataset: str, method: str, seed: int) -> str:
     """Return the name of a run's scores in the file of scores."""
     return f"{dataset}/{method}/{seed}"
@@ -201,8 +212,7 @@ def run(
     records = [
         record
         for record in report.read(path)
-        if record["method"] in MODULES
-        and record["code_version"] == report.code_version(MODULES[record["method"]])
+        if is_current(record)
         and key(record["dataset"], record["method"], record["seed"]) in scores
     ]
     done = {(r["dataset"], r["method"], r["seed"]) for r in records}

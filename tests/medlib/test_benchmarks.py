@@ -32,8 +32,27 @@ def test_committed_imaging_results_come_from_the_current_code():
     records = report.read(RESULTS / "imaging.json")
     assert records, "run `make benchmarks`"
     for record in records:
-        current = report.code_version(imaging.MODULES[record["method"]])
-        assert record["code_version"] == current, record["method"]
+        assert imaging.is_current(record), (record["dataset"], record["method"])
+
+
+def test_records_of_other_code_or_settings_are_not_current():
+    from medlib.benchmarks import imaging
+
+    record = {
+        "dataset": "retinamnist",
+        "method": "ensemble",
+        "settings": imaging.settings("retinamnist", "ensemble"),
+        "code_version": report.code_version(imaging.MODULES["ensemble"]),
+    }
+    assert imaging.is_current(record)
+    for change in (
+        {"code_version": "0"},
+        {"settings": record["settings"] | {"epochs": 1}},
+        {"method": "first_cnn"},
+        {"method": "a method of long ago"},
+        {"dataset": "another"},
+    ):
+        assert not imaging.is_current(record | change), change
 
 
 def test_the_convolution_is_at_most_twice_as_slow_as_scipy_where_it_was_measured():
