@@ -136,7 +136,8 @@ def reliability(
 ) -> Reliability:
     """Set predicted probabilities beside what happened, in bins of equal width.
 
-    A probability on the border between two bins belongs to the upper one.
+    A probability on the border between two bins belongs to the upper one, up to the
+    rounding of the border.
 
     Parameters
     ----------
