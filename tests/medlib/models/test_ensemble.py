@@ -1,5 +1,9 @@
 """Augmentation keeps what it should, and the ensemble trains and predicts."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -187,3 +191,34 @@ def test_an_empty_training_set_is_refused():
     nothing = Split(np.zeros((0, 12, 12, 1), np.uint8), np.zeros(0, np.int64))
     with pytest.raises(ValueError, match="train is empty"):
         ensemble.fit_member(nothing, 2, ensemble.Recipe(epochs=1))
+
+
+BACKEND_SCRIPT = """
+import keras
+import numpy as np
+from medlib.data.images import Split
+from medlib.models import ensemble
+rng = np.random.default_rng(0)
+labels = rng.integers(0, 2, 40)
+images = rng.integers(0, 99, (40, 12, 12, 1), dtype=np.uint8)
+images[labels == 1, 6:] += 100
+recipe = ensemble.Recipe(epochs=8, members=1, width=4, averaging=0.8, shift=1.0)
+trained = ensemble.fit_ensemble(Split(images, labels), 2, recipe)
+scores = trained.predict(images)
+assert np.allclose(scores.sum(axis=1), 1, atol=1e-4)
+print(keras.backend.backend(), np.mean((scores[:, 1] > 0.5) == labels))
+"""
+
+
+def test_it_trains_on_jax_too():
+    pytest.importorskip("jax")
+    run = subprocess.run(
+        [sys.executable, "-c", BACKEND_SCRIPT],
+        env=os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    backend, accuracy = run.stdout.split()[-2:]
+    assert backend == "jax" and float(accuracy) > 0.8
