@@ -100,14 +100,19 @@ def _gradient(
     if backend == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
+        @tf.function
         def by_input(x: Tensor) -> Tensor:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
                 total = tf.reduce_sum(function(x))
             return tape.gradient(total, x)
 
-        return lambda x: by_input(tf.convert_to_tensor(x)).numpy()
+        def call(x: np.ndarray) -> np.ndarray:
+            # One trace for any number of images; TensorFlow keeps it.
+            form = tf.TensorSpec((None, *x.shape[1:]), x.dtype)
+            return by_input.get_concrete_function(form)(tf.convert_to_tensor(x)).numpy()
+
+        return call
     if backend == "jax":
         import jax
 
