@@ -8,6 +8,8 @@ import yaml
 
 from tools import book
 
+pytestmark = pytest.mark.xdist_group("book")
+
 TINY_CONFIG = {
     "title": "Tiny",
     "only_build_toc_files": True,

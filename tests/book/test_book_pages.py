@@ -9,7 +9,7 @@ from tools import book
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("book")]
 CONFIG = yaml.safe_load((book.ROOT / "_config.yml").read_text(encoding="utf-8"))
 PAGES = [f"{page}.html" for page in book.pages()]
 LESSONS = [page for page in PAGES if page.startswith("notebooks/")]
