@@ -51,6 +51,12 @@ data: development ## download all real data, with progress
 benchmarks: development ## measure what the results page shows (long)
 	@$(RUN) -m medlib.benchmarks convolution
 	@$(RUN) -m medlib.benchmarks imaging
+	@$(RUN) -m medlib.benchmarks full_size
+	@$(RUN) -m medlib.benchmarks records_etl
+	@$(RUN) -m medlib.benchmarks records
+	@$(RUN) -m medlib.benchmarks pretraining
+	@$(RUN) -m medlib.benchmarks readmission
+	@$(RUN) -m medlib.benchmarks text
 
 lock: development ## write the hashed pins anew from pyproject.toml
 	@$(RUN) -m tools.lock

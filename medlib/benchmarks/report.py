@@ -62,6 +62,13 @@ def read(path: Path) -> list[dict[str, Any]]:
         ) from error
 
 
+def has_comparisons(path: Path) -> bool:
+    """Tell whether a results file is finished: its methods have been compared."""
+    if not path.exists():
+        return False
+    return bool(json.loads(path.read_text(encoding="utf-8")).get("comparisons"))
+
+
 def write(
     path: Path, benchmark: str, records: list[dict[str, Any]], **others: Any
 ) -> None:

@@ -11,24 +11,34 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from medlib.data.catalogue import CATALOGUE, find
-from medlib.data.errors import CorruptData, DataError, DataUnavailable, NoImage
+from medlib.data.errors import (
+    CorruptData,
+    DataError,
+    DataUnavailable,
+    Leakage,
+    NoImage,
+)
 
 if TYPE_CHECKING:
     from medlib.data.cases import CaseTable
     from medlib.data.images import ImageSet
+    from medlib.data.records import Records
     from medlib.data.signals import Ecg
+    from medlib.data.text import TextSet
 
 __all__ = [
     "CATALOGUE",
     "CorruptData",
     "DataError",
     "DataUnavailable",
+    "Leakage",
     "NoImage",
     "find",
     "load",
 ]
 
 SOURCES = ("auto", "real", "practice")
+RECORDS = ("eicu-demo", "mimic-iv-demo")
 BUNDLED = ("digits", "wisconsin", "diabetes-progression")
 
 
@@ -38,7 +48,7 @@ def load(
     source: Literal["auto", "real", "practice"] = "auto",
     size: int = 28,
     seed: int = 0,
-) -> ImageSet | CaseTable | Ecg:
+) -> ImageSet | CaseTable | Ecg | Records | TextSet:
     """Load a dataset by its name in the catalogue.
 
     Parameters
@@ -56,7 +66,7 @@ def load(
 
     Returns
     -------
-    ImageSet, CaseTable or Ecg
+    ImageSet, CaseTable, Ecg, Records or TextSet
         With its provenance.
 
     Raises
@@ -102,23 +112,49 @@ def _bundled(name: str) -> ImageSet | CaseTable:
     return cases.load_bundled(find(name))
 
 
-def _real(name: str, size: int) -> ImageSet | Ecg:
+def _real(name: str, size: int) -> ImageSet | CaseTable | Ecg | Records | TextSet:
     """Load real files."""
+    if name in RECORDS:
+        from medlib.data import records
+
+        return records.load_real(find(name))
     if name == "mit-bih-100":
         from medlib.data import signals
 
         return signals.load_real(find(name))
+    if name == "uci-diabetes-130":
+        from medlib.data import cases
+
+        return cases.load_real(find(name))
+    if name == "mts-dialog":
+        from medlib.data import text
+
+        return text.load_real(find(name))
     from medlib.data import images
 
     return images.load_real(find(name), size=size)
 
 
-def _practice(name: str, size: int, seed: int) -> ImageSet | Ecg:
+def _practice(
+    name: str, size: int, seed: int
+) -> ImageSet | CaseTable | Ecg | Records | TextSet:
     """Make a practice set."""
+    if name in RECORDS:
+        from medlib.data import records
+
+        return records.load_practice(find(name), seed=seed)
     if name == "mit-bih-100":
         from medlib.data import signals
 
         return signals.load_practice(find(name), seed=seed)
+    if name == "uci-diabetes-130":
+        from medlib.data import cases
+
+        return cases.load_practice(find(name), seed=seed)
+    if name == "mts-dialog":
+        from medlib.data import text
+
+        return text.load_practice(find(name), seed=seed)
     from medlib.data import images
 
     return images.load_practice(find(name), size=size, seed=seed)

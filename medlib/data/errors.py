@@ -15,3 +15,7 @@ class CorruptData(DataError):
 
 class NoImage(DataError):
     """A file is what it should be, but holds no image."""
+
+
+class Leakage(DataError):
+    """Features hold something that was not known at the index time."""

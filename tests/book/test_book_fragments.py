@@ -97,16 +97,120 @@ def test_picture_says_what_it_shows_and_is_the_same_each_time(root):
     assert (root / "quality.svg").read_text() == first
 
 
-@pytest.mark.parametrize("name", ["imaging", "convolution"])
+def fold(number, method, auc, **changed):
+    values = {
+        "split": "by patient", "method": method, "fold": number, "auc": auc,
+        "average_precision": 0.2, "brier": 0.09, "accuracy": 0.888, "auc_alive": 0.6,
+        "parameters": None, "seconds": 9.6, "device": "CPU", "backend": "tensorflow",
+        "versions": {"tensorflow": "2.0"}, "code_version": "1+abc",
+    }  # fmt: skip
+    return values | changed
+
+
+def test_readmission_gives_mean_and_spread_over_folds_and_keeps_traps_apart(root):
+    records = [fold(i, "boosting", auc) for i, auc in enumerate(AUCS)]
+    records += [fold(0, "twice before", 0.999, split="other")]
+    store(root, records, "readmission")
+    text = measurements.readmission(root).replace("\N{NO-BREAK SPACE}", " ")
+    honest, _, traps = text.partition("evaluated wrongly")
+    assert (
+        f"| `boosting` | 3 | {np.mean(AUCS):.3f} ± {np.std(AUCS, ddof=1):.3f}" in honest
+    )
+    assert "twice before" not in honest and "| `twice before` | 1 | 0.999 |" in traps
+    assert "Measured 2026-01-02; code 1+abc" in honest
+
+
+@pytest.mark.parametrize(
+    ("auc", "precision", "network", "said"),
+    [
+        (0.6816, 0.2336, 0.6721, "AUC 0.682: reached by `trees`; average precision "
+         "0.234: reached by `trees`; `mlp` within 0.01 of that AUC: yes"),
+        (0.6784, 0.2289, 0.6714, "AUC 0.682: missed by 0.004; average precision "
+         "0.234: missed by 0.005; `mlp` within 0.01 of that AUC: no"),
+    ],
+)  # fmt: skip
+def test_readmission_marks_follow_the_numbers(root, auc, precision, network, said):
+    records = [
+        fold(0, "trees", auc, average_precision=precision),
+        fold(0, "mlp", network),
+    ]
+    store(root, records, "readmission")
+    assert said in measurements.readmission(root)
+
+
+def test_readmission_shows_differences_and_groups(root):
+    rows = [
+        {"method": "mlp", "against": "trees", "metric": metric,
+         "difference": -0.0072, "low": -0.01, "high": -0.004}
+        for metric in ("auc", "average_precision")
+    ]  # fmt: skip
+    group = {
+        "column": "age", "group": "under 50", "cases": 15969, "prevalence": 0.1083,
+        "mean_risk": 0.1078, "auc": 0.7356, "low": 0.7212, "high": 0.7492,
+        "sensitivity": 0.4769, "flagged": 0.192,
+    }  # fmt: skip
+    store(root, [fold(0, "trees", 0.68)], "readmission", comparisons=rows,
+          subgroups=[group])  # fmt: skip
+    text = measurements.readmission(root)
+    cell = "-0.007 [-0.010, -0.004]"
+    assert f"| `mlp` | {cell} | {cell} |" in text
+    assert (
+        "| age | under 50 | 15,969 | 10.8% | 10.8% | 0.736 [0.721, 0.749] | 19.2% "
+        "| 47.7% |"
+    ) in text
+
+
+def test_text_gives_spread_over_seeds_and_each_class(root):
+    records = [
+        {"method": "cnn", "seed": seed, "accuracy_test1": 0.7, "macro_f1_test1": f1,
+         "accuracy_test2": 0.6, "macro_f1_test2": 0.4, "parameters": 12_345,
+         "seconds": 7.4, "device": "CPU", "code_version": "1+abc"}
+        for seed, f1 in enumerate((0.3, 0.5))
+    ]  # fmt: skip
+    row = {"class": "LABS", "train": 2, "test": 2, "cnn": 0.1667}
+    store(root, records, "text", classes=[row])
+    text = measurements.text(root).replace("\N{NO-BREAK SPACE}", " ")
+    assert "| `cnn` | 2 | 0.700 ± 0.000 | 0.400 ± 0.141 |" in text
+    assert "12,345" in text
+    assert "| LABS | 2 | 2 | 0.17 |" in text
+
+
+def test_death_in_hospital_gives_intervals_and_differences_from_apache(root):
+    names = ("auc", "average_precision", "brier", "calibration_error")
+    row = {"method": "apache_iva", "seed": 0, "device": "CPU", "code_version": "1+abc"}
+    for value, name in enumerate(names, start=1):
+        row |= {name: value / 10, f"{name}_interval": [value / 20, value / 5]}
+    others = [row | {"method": "gru", "seed": s, "auc": a} for s, a in enumerate(AUCS)]
+    rows = [
+        {"method": "gru", "against": "apache_iva", "metric": name,
+         "difference": 0.02, "low": -0.01, "high": 0.05}
+        for name in names
+    ]  # fmt: skip
+    store(root, [row, *others], "records", comparisons=rows)
+    text = measurements.mortality(root)
+    assert "| `apache_iva` | 1 | 0.100 [0.050, 0.200] | 0.200 [0.100, 0.400]" in text
+    assert f"| `gru` | 3 | {np.mean(AUCS):.3f} | 0.200 |" in text
+    assert "Minus `apache_iva`" in text and text.count("+0.020 [-0.010, +0.050]") == 4
+
+
+NOTHING_STORED = {
+    "imaging": lambda root: measurements.imaging(root, root),
+    "full_size": measurements.full_size,
+    "pretraining": lambda root: measurements.pretraining(root, root),
+    "records": measurements.mortality,
+    "readmission": measurements.readmission,
+    "text": measurements.text,
+    "convolution": measurements.convolution,
+    "records_etl": measurements.records_etl,
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_STORED)
 def test_nothing_stored_is_said_plainly(root, name):
-    make = {
-        "imaging": lambda: measurements.imaging(root, root),
-        "convolution": lambda: measurements.convolution(root),
-    }[name]
     said = f"Nothing is stored here yet. `python -m medlib.benchmarks {name}`"
-    assert said in make()
+    assert said in NOTHING_STORED[name](root)
     store(root, [], name)
-    assert said in make()
+    assert said in NOTHING_STORED[name](root)
 
 
 @pytest.mark.parametrize("content", ['{"records": [', "[]", '{"date": 1}'])
@@ -124,6 +228,95 @@ def test_convolution_table_leaves_out_what_is_the_same_for_all(root):
     text = measurements.convolution(root)
     assert "| image side | ratio |" in text
     assert "| 512 | 0.812 |" in text
+
+
+def test_event_streams_say_whether_memory_and_time_kept_their_marks(root):
+    same = {"subjects": 100, "events": 252_945, "device": "CPU", "code_version": "1"}
+    rows = [
+        same | {"dataset": "mimic-iv-demo", "copies": copies, "seconds": 7,
+                "cpu_seconds": seconds,
+                "peak_memory_mb": memory}
+        for copies, seconds, memory in ((1, 5., 300), (10, 40., 900), (100, 500., 4100))
+    ]  # fmt: skip
+    store(root, rows, "records_etl")
+    text = measurements.records_etl(root)
+    assert "| `mimic-iv-demo` | 10 | 100 | 252,945 | 7.0 | 40.0 | 900 |" in text
+    assert "4 GB of memory: exceeded" in text
+    assert "10 times the patients take 8.0 times the processor time (kept)" in text
+    assert "10 times the patients take 12.5 times the processor time (missed)" in text
+
+
+def label_record(seed, auc, **changed):
+    values = record(seed, auc) | {
+        "method": "scratch", "source": "", "share": 0.1, "labels": 55,
+    }  # fmt: skip
+    return values | changed
+
+
+def test_pretraining_gives_a_row_for_each_method_and_its_differences(root):
+    tuned = {"method": "fine-tuned", "source": "pneumoniamnist"}
+    records = [label_record(seed, auc) for seed, auc in enumerate(AUCS)]
+    records += [label_record(0, 0.95, share=1.0, labels=546)]
+    records += [label_record(seed, auc - 0.1, **tuned) for seed, auc in enumerate(AUCS)]
+    row = {"dataset": "breastmnist", **tuned, "share": 0.1, "against": "scratch"}
+    row |= {"metric": "auc", "difference": -0.1, "low": -0.2, "high": 0.01}
+    store(root, records, "pretraining", comparisons=[row])
+    text = measurements.pretraining(root, root).replace("\N{NO-BREAK SPACE}", " ")
+    middle = f"{np.mean(AUCS):.3f} ± {np.std(AUCS, ddof=1):.3f}"
+    assert "| method | 55 labels | 546 labels |" in text
+    assert f"| from scratch | {middle} | 0.950 |" in text
+    assert "| fine-tuned, chest X-rays | 0.807 ± 0.025 | – |" in text
+    assert "AUC minus `scratch` on the same labels" in text
+    assert "| fine-tuned, chest X-rays | -0.100 [-0.200, +0.010] |" in text
+    assert ":alt: Test AUC against number of labels" in text
+    picture = (root / "labels.svg").read_text()
+    assert "BreastMNIST: with 55 labels, from scratch has the highest mean" in picture
+    (root / "labels.svg").unlink()
+    measurements.pretraining(root, root)
+    assert (root / "labels.svg").read_text() == picture
+
+
+def test_the_interval_of_a_mean_is_students():
+    from scipy import stats
+
+    values = [0.91, 0.93, 0.88, 0.9, 0.95]
+    low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+    assert np.isclose(measurements.half_interval(values), (high - low) / 2, rtol=1e-3)
+    assert measurements.half_interval([0.9]) == 0
+    for freedom, quantile in measurements.STUDENT.items():
+        assert np.isclose(stats.t.ppf(0.975, freedom), quantile, atol=1e-3)
+
+
+def test_full_size_gives_spread_differences_and_steps(root):
+    common = {
+        "data": "practice", "parameters": 88_700_994, "seconds_per_epoch": 20.04,
+        "settings": {"train_images": 300, "epochs": 5}, "device": "CPU",
+        "versions": {}, "code_version": "1+abc",
+    }  # fmt: skip
+    records = [
+        common | {"method": "flat", "seed": seed, "auc": auc, "train_auc": 1.0,
+                  "peak_memory_mb": 3000}
+        for seed, auc in enumerate(AUCS)
+    ]  # fmt: skip
+    records.append(
+        common
+        | {"method": "logistic", "seed": 0, "auc": 0.7, "train_auc": 0.8,
+           "peak_memory_mb": None}
+    )  # fmt: skip
+    rows = [{"data": "practice", "method": "flat", "against": "logistic",
+             "difference": 0.2, "low": 0.1, "high": 0.3}]  # fmt: skip
+    steps = [{"method": "flat", "optimiser": "adam", "precision": "float32",
+              "batch_size": 32, "estimated_mb": 1848, "peak_memory_mb": 3200,
+              "step_seconds": 1.234, "step_seconds_low": 1.2,
+              "step_seconds_high": 1.3}]  # fmt: skip
+    store(root, records, "full_size", comparisons=rows, steps=steps)
+    text = measurements.full_size(root).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Trained on 300 images of the practice set, 5 epochs" in text
+    cell = f"{np.mean(AUCS):.3f} ± {np.std(AUCS, ddof=1):.3f}"
+    assert f"| `flat` | 3 | {cell} | 1.000 ± 0.000 | 88,700,994 |" in text
+    assert "| `logistic` | 1 | 0.700 | 0.800 | 88,700,994 | 20.0 | – |" in text
+    assert "| `flat` minus `logistic` | +0.200 [+0.100, +0.300] |" in text
+    assert "| `flat` | adam | float32 | 1,848 | 3,200 | 1.23 [1.20, 1.30] |" in text
 
 
 def test_published_numbers_are_the_sources():

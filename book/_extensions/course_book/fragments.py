@@ -42,9 +42,16 @@ def write(app: Sphinx) -> None:
         "run.md": lambda: how_to_run(theme),
         "part_1.md": lambda: openers.part(root, 1),
         "part_2.md": lambda: openers.part(root, 2),
+        "part_3.md": lambda: openers.part(root, 3),
         "datasets.md": lambda: datasets(root),
         "results_imaging.md": lambda: measurements.imaging(root, generated),
+        "results_full_size.md": lambda: measurements.full_size(root),
+        "results_pretraining.md": lambda: measurements.pretraining(root, generated),
+        "results_mortality.md": lambda: measurements.mortality(root),
+        "results_readmission.md": lambda: measurements.readmission(root),
+        "results_text.md": lambda: measurements.text(root),
         "results_convolution.md": lambda: measurements.convolution(root),
+        "results_records_etl.md": lambda: measurements.records_etl(root),
     }
     for name, maker in makers.items():
         measurements.write_if_changed(generated / name, maker())

@@ -11,7 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medlib.data.simulate import digits, ecg, fundus, radiograph, ultrasound
+from medlib.data.simulate import (
+    cases,
+    digits,
+    ecg,
+    fundus,
+    radiograph,
+    text,
+    ultrasound,
+)
 
 Images = tuple[np.ndarray, np.ndarray]
 Draw = Callable[[np.ndarray, int, np.random.Generator], Images]
@@ -32,7 +40,15 @@ DRAW: dict[str, Draw] = {
     "retinamnist": fundus.draw,
     "pneumoniamnist": radiograph.draw,
 }
-NAMES = (*DRAW, "mnist", "mit-bih-100")
+RECORDS = ("eicu-demo", "mimic-iv-demo")  # tables, not arrays: `simulate.records`
+NAMES = (
+    *DRAW,
+    "mnist",
+    "mit-bih-100",
+    "uci-diabetes-130",
+    "mts-dialog",
+    *RECORDS,
+)
 SMALLEST = 8  # pixels
 
 
@@ -63,7 +79,8 @@ def practice(
         As in MedMNIST's files: ``{split}_images`` uint8 (n, size, size[, 3]) and
         ``{split}_labels`` uint8 (n, 1); where there are lesions also ``{split}_masks``
         bool (n, size, size). For the electrocardiogram: ``signal`` in millivolts,
-        ``beats`` and ``symbols``.
+        ``beats`` and ``symbols``. For the encounters: the columns of the real table
+        and ``truth``. For the dialogues: ``{split}_dialogue`` and ``{split}_header``.
 
     Raises
     ------
@@ -72,12 +89,20 @@ def practice(
     """
     if name not in NAMES:
         raise ValueError(f"'{name}' has no practice set; there are: {', '.join(NAMES)}")
+    if name in RECORDS:
+        raise ValueError(
+            f"'{name}' is made of tables; see medlib.data.simulate.records"
+        )
     if size < SMALLEST:
         raise ValueError(f"size is {size} pixels; at least {SMALLEST} are needed")
     if counts and min(counts.values()) < 0:
         raise ValueError(f"counts is {counts}; a split cannot have fewer than 0 cases")
     if name == "mit-bih-100":
         return ecg.record(np.random.default_rng(seed))
+    if name == "uci-diabetes-130":
+        return cases.make(np.random.default_rng(seed))
+    if name == "mts-dialog":
+        return text.make(np.random.default_rng(seed))
     if name == "mnist":
         return digits.make(size, seed, counts or {"train": 60_000, "test": 10_000})
     made: dict[str, np.ndarray] = {}
