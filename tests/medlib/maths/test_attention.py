@@ -256,3 +256,16 @@ def test_positional_encoding_worked_by_hand_and_its_products():
 def test_bad_input_is_named(call, complaint):
     with pytest.raises(ValueError, match=complaint):
         call()
+
+
+def test_heads_of_size_one_equal_a_calculation_head_by_head():
+    ours = multi_head(2, 2, 1)
+    x = np.random.default_rng(0).normal(size=(1, 2, 2))
+    weights = list(vars(ours).values())
+    expected = np.tile(weights[7], (2, 1))
+    for head in range(2):
+        q, k, v = (x[0] @ weights[i][:, head] + weights[i + 1][head] for i in (0, 2, 4))
+        share = np.exp(q @ k.T)
+        share /= share.sum(axis=1, keepdims=True)
+        expected += share @ v @ weights[6][head]
+    assert np.allclose(ours.forward(x)[0], expected, rtol=1e-12)
