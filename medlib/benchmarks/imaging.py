@@ -172,18 +172,9 @@ def compare(
     rows = []
     for name, metric in METRICS.items():
         found = metrics.paired_runs(metric, data.test.labels, ours, theirs)
-        rows.append(
-            {
-                "dataset": data.info.name,
-                "method": method,
-                "against": BASELINE,
-                "metric": name,
-                "difference": round(found.estimate, 5),
-                "low": round(found.low, 5),
-                "high": round(found.high, 5),
-                "seeds": len(seeds),
-            }
-        )
+        about = {"method": method, "against": BASELINE, "metric": name}
+        about |= {"dataset": data.info.name, "seeds": len(seeds)}
+        rows.append(report.difference(found, **about))
     return rows
 
 
@@ -203,19 +194,6 @@ def key(dataset: str, method: str, seed: int) -> str:
     return f"{dataset}/{method}/{seed}"
 
 
-def scores_path(path: Path) -> Path:
-    """Return where the test scores lie that belong to a results file."""
-    return path.with_name(path.stem + "_scores.npz")
-
-
-def read_scores(path: Path) -> dict[str, np.ndarray]:
-    """Return the stored test scores, shape (n, classes) each; none without a file."""
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
-
-
 def run(
     path: Path,
     datasets: Sequence[str] = tuple(EPOCHS),
@@ -232,7 +210,7 @@ def run(
     DataUnavailable
         If real data cannot be had: a benchmark never uses a practice set.
     """
-    scores = read_scores(scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     records = [
         record
         for record in report.read(path)
@@ -249,7 +227,7 @@ def run(
         record, found = train(load(dataset, source="real"), method, seed)
         records.append(record)
         scores[key(dataset, method, seed)] = found.astype(np.float32)
-        report.write_arrays(scores_path(path), scores)
+        report.write_arrays(report.scores_path(path), scores)
         report.write(path, "imaging", in_order(records))
         print(
             f"{number}/{len(due)} {dataset}, {method}, seed {seed}: "

@@ -20,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 
 from medlib import runtime
 from medlib.benchmarks import report
-from medlib.benchmarks.imaging import read_scores, scores_path
 from medlib.data import load
 from medlib.data.images import ImageSet, Split
 from medlib.evaluation import metrics
@@ -252,18 +251,16 @@ def compare(
                 continue
             found = paired_difference(labels, stacked(method, source, share), theirs)
             rows.append(
-                {
-                    "dataset": name,
-                    "method": method,
-                    "source": source,
-                    "share": share,
-                    "against": BASELINE,
-                    "metric": "auc",
-                    "difference": round(found.estimate, 5),
-                    "low": round(found.low, 5),
-                    "high": round(found.high, 5),
-                    "seeds": len(seeds),
-                }
+                report.difference(
+                    found,
+                    dataset=name,
+                    method=method,
+                    source=source,
+                    share=share,
+                    against=BASELINE,
+                    metric="auc",
+                    seeds=len(seeds),
+                )
             )
     return rows
 
@@ -283,7 +280,7 @@ def run(
     DataUnavailable
         If real data cannot be had: a benchmark never uses a practice set.
     """
-    scores = read_scores(scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     records = [
         record
         for record in report.read(path)
@@ -319,7 +316,7 @@ def run(
                 records.append(record | {"pretrain_seconds": seconds})
                 name = key(dataset, method, source, share, seed)
                 scores[name] = found[:, 1].astype(np.float32)
-            report.write_arrays(scores_path(path), scores)
+            report.write_arrays(report.scores_path(path), scores)
             report.write(path, "pretraining", in_order(records))
             print(f"seed {seed}, {dataset}: done", flush=True)
     write_comparisons(path, records, scores)

@@ -25,9 +25,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from medlib import runtime
 from medlib.benchmarks import report
-from medlib.benchmarks.imaging import read_scores, scores_path
 from medlib.data import load
-from medlib.data.sequences import Sequences, Vocabulary, bag_of_codes, encode
+from medlib.data.sequences import Sequences, Vocabulary, code_counts, encode
 from medlib.evaluation import calibration, metrics
 from medlib.models import records
 
@@ -61,10 +60,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     | {"learning_rate": 1e-3},
     "transformer": {**_ENCODER, **_TRAINING},
     "pretrained_transformer": {**_ENCODER, **_TRAINING, "pretraining_epochs": 30},
-    **{
-        name: {"members": list(members), "mean_of": "log-odds"}
-        for name, members in MEMBERS.items()
-    },
+}
+# A combination is another one when a member is.
+SETTINGS |= {
+    name: {"members": {m: SETTINGS[m] for m in members}, "mean_of": "log-odds"}
+    for name, members in MEMBERS.items()
 }
 SHARED = [
     "data.sequences",
@@ -73,6 +73,8 @@ SHARED = [
     "data.records.streams",
     "evaluation.metrics",
 ]
+# What pretraining gives is asked beside the same network from scratch.
+AGAINST_EACH_OTHER = [("pretrained_transformer", "transformer")]
 NETWORKS = ("lstm", "gru", "transformer", "pretrained_transformer")
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "auc": metrics.auc,
@@ -158,7 +160,7 @@ def bag_logistic(task: Task, fold: int, seed: int, how: dict[str, Any]) -> np.nd
     """Return test probabilities of logistic regression on which codes are there."""
     train, test = task.folds[fold]
     vocabulary, histories = task.histories(fold)
-    present = (bag_of_codes(histories, len(vocabulary)) > 0).astype(np.float32)
+    present = (code_counts(histories, len(vocabulary)) > 0).astype(np.float32)
 
     def fitted(rows: np.ndarray, penalty: float) -> LogisticRegression:
         model = LogisticRegression(C=penalty, max_iter=1000)
@@ -298,22 +300,39 @@ def record_of(
 
 
 def compare(
-    task: Task, method: str, runs: Sequence[np.ndarray], baseline: np.ndarray
+    died: np.ndarray, runs: dict[str, list[np.ndarray]], method: str, against: str
 ) -> list[dict[str, Any]]:
-    """Return how far a method is ahead of `BASELINE` on the same stays."""
+    """Return how far a method is ahead of another on the same stays."""
     rows = []
     for name, metric in METRICS.items():
-        found = metrics.paired_runs(metric, task.died, runs, [baseline])
+        found = metrics.paired_runs(metric, died, runs[method], runs[against])
+        about = {"method": method, "against": against, "metric": name}
+        about |= {"dataset": DATASET, "seeds": len(runs[method])}
+        rows.append(report.difference(found, **about))
+    return rows
+
+
+def summarise(
+    died: np.ndarray, runs: dict[str, list[np.ndarray]], method: str
+) -> list[dict[str, Any]]:
+    """Return each metric's mean over seeds; the interval is over stays and seeds."""
+    # Each resample holds as many deaths as the cohort, so that one probability for all
+    # has the same value in every one of them, and the difference from it varies as the
+    # metric does.
+    same = np.full(len(died), died.mean())
+    rows = []
+    for name, metric in METRICS.items():
+        found = metrics.paired_runs(metric, died, runs[method], [same])
+        level = metric(died, same)
         rows.append(
             {
-                "dataset": DATASET,
                 "method": method,
-                "against": BASELINE,
                 "metric": name,
-                "difference": round(found.estimate, 5),
-                "low": round(found.low, 5),
-                "high": round(found.high, 5),
-                "seeds": len(runs),
+                "mean": round(level + found.estimate, 5),
+                "low": round(level + found.low, 5),
+                "high": round(level + found.high, 5),
+                "sd": round(float(np.std([metric(died, p) for p in runs[method]])), 5),
+                "seeds": len(runs[method]),
             }
         )
     return rows
@@ -331,17 +350,18 @@ def run(
     DataUnavailable
         If real data cannot be had: a benchmark never uses a practice set.
     """
-    scores = read_scores(scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     kept = [
         record
         for record in report.read(path)
         if is_current(record) and f"{record['method']}/{record['seed']}" in scores
     ]
     done = {(record["method"], record["seed"]) for record in kept}
+    scores = {f"{method}/{seed}": scores[f"{method}/{seed}"] for method, seed in done}
     plan = [(m, s) for s in seeds for m in methods if s in seeds_of(m, seeds)]
     due = [job for job in plan if job not in done]
     print(f"{len(plan)} cross-validations, {len(due)} to do", flush=True)
-    if not due:
+    if not due and report.has_comparisons(path):
         return
     task = Task()
     for number, (method, seed) in enumerate(due, start=1):
@@ -357,7 +377,7 @@ def run(
         made = {"parameters": parameters, "seconds": watch.seconds}
         kept.append(record_of(task, method, seed, found, **made))
         scores[f"{method}/{seed}"] = found.astype(np.float64)
-        report.write_arrays(scores_path(path), scores)
+        report.write_arrays(report.scores_path(path), scores)
         report.write(path, "records", in_order(kept))
         print(
             f"{number}/{len(due)} {method}, seed {seed}: AUC {kept[-1]['auc']:.3f}, "
@@ -365,14 +385,23 @@ def run(
             f"{watch.seconds:.0f} s",
             flush=True,
         )
-    comparisons = []
-    for method in SETTINGS:
-        trained = [
-            scores[f"{r['method']}/{r['seed']}"] for r in kept if r["method"] == method
-        ]
-        if trained and method != BASELINE and f"{BASELINE}/0" in scores:
-            comparisons += compare(task, method, trained, scores[f"{BASELINE}/0"])
-    report.write(path, "records", in_order(kept), comparisons=comparisons)
+    runs: dict[str, list[np.ndarray]] = {}
+    for record in in_order(kept):
+        name = record["method"]
+        runs.setdefault(name, []).append(scores[f"{name}/{record['seed']}"])
+    pairs = [(name, BASELINE) for name in runs if name != BASELINE] + AGAINST_EACH_OTHER
+    report.write(
+        path,
+        "records",
+        in_order(kept),
+        summaries=[row for name in runs for row in summarise(task.died, runs, name)],
+        comparisons=[
+            row
+            for method, against in pairs
+            if {method, against} <= set(runs)
+            for row in compare(task.died, runs, method, against)
+        ],
+    )
 
 
 def in_order(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 import medlib
 from medlib import runtime
+from medlib.evaluation.metrics import Interval
 
 PACKAGE = Path(medlib.__file__).resolve().parent
 
@@ -92,6 +93,19 @@ def write(
         beside.unlink(missing_ok=True)
 
 
+def scores_path(path: Path) -> Path:
+    """Return where the scores of test cases lie that belong to a results file."""
+    return path.with_name(path.stem + "_scores.npz")
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return stored arrays by their names; none where there is no file."""
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays, compressed, beside the file and rename it into its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,3 +115,13 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def difference(found: Interval, **about: Any) -> dict[str, Any]:
+    """Return a comparison as results files hold it."""
+    return {
+        **about,
+        "difference": round(found.estimate, 5),
+        "low": round(found.low, 5),
+        "high": round(found.high, 5),
+    }

@@ -196,7 +196,7 @@ def run(path: Path) -> None:
         If real data cannot be had: a benchmark never uses a practice set.
     """
     data = load("mts-dialog", source="real")
-    scores = read_scores(scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     records = [
         record
         for record in report.read(path)
@@ -212,7 +212,7 @@ def run(path: Path) -> None:
         record, scores[key(method, seed)] = train(data, method, seed)
         records.append(record)
         records.sort(key=lambda r: plan.index((r["method"], r["seed"])))
-        report.write_arrays(scores_path(path), scores)
+        report.write_arrays(report.scores_path(path), scores)
         report.write(path, "text", records)
         print(
             f"{number}/{len(due)} {method}, seed {seed}: accuracy "
@@ -236,19 +236,6 @@ def key(method: str, seed: int) -> str:
     return f"{method}/{seed}"
 
 
-def scores_path(path: Path) -> Path:
-    """Return where the test scores lie that belong to a results file."""
-    return path.with_name(path.stem + "_scores.npz")
-
-
-def read_scores(path: Path) -> dict[str, np.ndarray]:
-    """Return the stored scores of both test sets, (400, classes) each, if any."""
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
-
-
 def compare(
     labels: np.ndarray,
     ours: list[np.ndarray],
@@ -260,14 +247,8 @@ def compare(
     found = metrics.paired_runs(
         METRICS[metric], labels, ours, theirs, n_resamples=RESAMPLES
     )
-    return {
-        "method": method,
-        "against": BASELINE,
-        "metric": metric,
-        "difference": round(found.estimate, 5),
-        "low": round(found.low, 5),
-        "high": round(found.high, 5),
-    }
+    about = {"method": method, "against": BASELINE, "metric": metric}
+    return report.difference(found, **about)
 
 
 def per_class(

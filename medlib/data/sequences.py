@@ -318,7 +318,7 @@ def encode(
     return Sequences(codes, before, ages, total)
 
 
-def bag_of_codes(sequences: Sequences, size: int) -> np.ndarray:
+def code_counts(sequences: Sequences, size: int) -> np.ndarray:
     """Return how often each code occurs in each history, shape (n, size).
 
     Times and order are lost. Column 0 (padding) is zero.

@@ -357,8 +357,11 @@ def pretrain(
     _check_training(epochs, batch_size, learning_rate)
     if not sequences.mask.any():
         raise ValueError("sequences holds no event; there is nothing to learn from")
-    guesses = layers.Dense(vocabulary_size, name="guess")(encoder.output)
-    model = keras.Model(encoder.input, guesses)
+    # Only what is hidden is guessed; a guess at each token would cost most of the time.
+    places = keras.Input((None,), dtype="int32", name="places")
+    asked = ops.take_along_axis(encoder.output, ops.expand_dims(places, -1), axis=1)
+    guesses = layers.Dense(vocabulary_size, name="guess")(asked)
+    model = keras.Model({**encoder.input, "places": places}, guesses)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate, global_clipnorm=1.0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -367,17 +370,33 @@ def pretrain(
     losses = []
     for _ in range(epochs):
         hidden, chosen = mask_codes(sequences.codes, vocabulary_size, rng)
-        weights = chosen / max(chosen.mean(), 1e-9)
-        inputs = {"codes": hidden, "hours": sequences.hours, "ages": sequences.ages}
+        places, is_asked = _first(chosen)
         trained = model.fit(
-            inputs,
-            sequences.codes,
-            sample_weight=weights.astype(np.float32),
+            {
+                "codes": hidden,
+                "hours": sequences.hours,
+                "ages": sequences.ages,
+                "places": places,
+            },
+            np.take_along_axis(sequences.codes, places, axis=1),
+            sample_weight=is_asked / max(is_asked.mean(), 1e-9),
             batch_size=batch_size,
             verbose=0,
         )
         losses.append(float(trained.history["loss"][0]))
     return losses
+
+
+def _first(chosen: np.ndarray, multiple: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of what is chosen in each row, and which of them are real.
+
+    Their number is a multiple, so that few shapes have to be compiled.
+    """
+    most = multiple * -(-max(int(chosen.sum(axis=1).max()), 1) // multiple)
+    most = min(most, chosen.shape[1])
+    places = np.argsort(~chosen, axis=1, kind="stable")[:, :most].astype(np.int32)
+    real = np.take_along_axis(chosen, places, axis=1)
+    return places, real.astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -145,13 +145,15 @@ def test_readmission_shows_differences_and_groups(root):
         for metric in ("auc", "average_precision")
     ]  # fmt: skip
     group = {
-        "column": "age", "group": "under 50", "cases": 15969, "prevalence": 0.1083,
+        "method": "trees", "column": "age", "group": "under 50", "cases": 15969,
+        "prevalence": 0.1083,
         "mean_risk": 0.1078, "auc": 0.7356, "low": 0.7212, "high": 0.7492,
         "sensitivity": 0.4769, "flagged": 0.192,
     }  # fmt: skip
     store(root, [fold(0, "trees", 0.68)], "readmission", comparisons=rows,
           subgroups=[group])  # fmt: skip
     text = measurements.readmission(root)
+    assert "### `trees` by age, sex and ethnic group" in text
     cell = "-0.007 [-0.010, -0.004]"
     assert f"| `mlp` | {cell} | {cell} |" in text
     assert (
@@ -178,19 +180,26 @@ def test_text_gives_spread_over_seeds_and_each_class(root):
 def test_death_in_hospital_gives_intervals_and_differences_from_apache(root):
     names = ("auc", "average_precision", "brier", "calibration_error")
     row = {"method": "apache_iva", "seed": 0, "device": "CPU", "code_version": "1+abc"}
-    for value, name in enumerate(names, start=1):
-        row |= {name: value / 10, f"{name}_interval": [value / 20, value / 5]}
-    others = [row | {"method": "gru", "seed": s, "auc": a} for s, a in enumerate(AUCS)]
+    summaries = [
+        {"method": method, "metric": name, "seeds": seeds, "mean": value / 10,
+         "low": value / 20, "high": value / 5, "sd": 0.0}
+        for method, seeds in (("apache_iva", 1), ("pretrained", 5))
+        for value, name in enumerate(names, start=1)
+    ]  # fmt: skip
     rows = [
-        {"method": "gru", "against": "apache_iva", "metric": name,
-         "difference": 0.02, "low": -0.01, "high": 0.05}
+        {"method": "pretrained", "against": against, "metric": name,
+         "difference": difference, "low": -0.01, "high": 0.05}
+        for against, difference in (("apache_iva", 0.02), ("transformer", 0.03))
         for name in names
     ]  # fmt: skip
-    store(root, [row, *others], "records", comparisons=rows)
+    store(root, [row], "records", summaries=summaries, comparisons=rows)
     text = measurements.mortality(root)
-    assert "| `apache_iva` | 1 | 0.100 [0.050, 0.200] | 0.200 [0.100, 0.400]" in text
-    assert f"| `gru` | 3 | {np.mean(AUCS):.3f} | 0.200 |" in text
-    assert "Minus `apache_iva`" in text and text.count("+0.020 [-0.010, +0.050]") == 4
+    intervals = "0.100 [0.050, 0.200] | 0.200 [0.100, 0.400]"
+    assert f"| `apache_iva` | 1 | {intervals}" in text
+    assert f"| `pretrained` | 5 | {intervals}" in text
+    one, other = text.split("Minus `apache_iva`")[1].split("Minus `transformer`")
+    assert one.count("+0.020 [-0.010, +0.050]") == 4
+    assert other.count("+0.030 [-0.010, +0.050]") == 4
 
 
 NOTHING_STORED = {

@@ -55,7 +55,7 @@ def test_only_networks_have_several_seeds():
     assert records.seeds_of("bag_logistic", (0, 1)) == (0,)
     assert records.seeds_of("lstm", (0, 1)) == (0, 1)
     for name, members in records.MEMBERS.items():
-        assert records.SETTINGS[name]["members"] == list(members)
+        assert list(records.SETTINGS[name]["members"]) == list(members)
         assert not set(members) & set(records.NETWORKS)
 
 

@@ -80,7 +80,7 @@ def test_stored_imaging_scores_give_the_stored_metrics():
     from medlib.evaluation import metrics
 
     path = RESULTS / "imaging.json"
-    scores = imaging.read_scores(imaging.scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     records = report.read(path)
     assert len(scores) == len(records)
     sets = {name: load(name) for name in imaging.EPOCHS}
@@ -211,7 +211,7 @@ def test_imaging_records_and_resumes(tmp_path, monkeypatch, capsys):
         ("ensemble", "auc"),
         ("ensemble", "accuracy"),
     ]
-    scores = imaging.read_scores(imaging.scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     assert set(scores) == {"breastmnist/first_cnn/0", "breastmnist/ensemble/0"}
     before = path.read_bytes()
     imaging.run(path, ["breastmnist"], ["first_cnn"], [0])
@@ -301,7 +301,7 @@ def test_stored_pretraining_scores_give_the_stored_auc():
     from medlib.data import load
 
     path = RESULTS / "pretraining.json"
-    scores = pretraining.read_scores(pretraining.scores_path(path))
+    scores = report.read_arrays(report.scores_path(path))
     sets = {name: load(name) for name in pretraining.SOURCES}
     if {data.provenance.kind for data in sets.values()} != {"real"}:
         pytest.skip("the real test labels are not at hand")
@@ -438,7 +438,7 @@ def test_stored_risks_give_the_stored_readmission_metrics():
     data = load("uci-diabetes-130")
     if data.provenance.kind != "real":
         pytest.skip("the real outcomes are not at hand")
-    scores = readmission.read_scores(readmission.scores_path(path))
+    scores = readmission.read_scores(report.scores_path(path))
     place = readmission.folds(data.groups.to_numpy())
     early = (data.target == readmission.DISEASE).to_numpy()
     for record in report.read(path):
@@ -507,7 +507,7 @@ def test_committed_text_results_are_whole_and_from_the_current_code():
     found = [(r["method"], r["seed"]) for r in document["records"]]
     assert found == [(m, s) for m in text.METHODS for s in text.seeds_of(m)]
     assert all(text.is_current(record) for record in document["records"])
-    scores = text.read_scores(text.scores_path(RESULTS / "text.json"))
+    scores = report.read_arrays(report.scores_path(RESULTS / "text.json"))
     assert set(scores) == {text.key(*pair) for pair in found}
     assert len(document["classes"]) == 20
     assert sum(row["test"] for row in document["classes"]) == 400

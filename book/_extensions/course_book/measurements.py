@@ -30,7 +30,7 @@ MOST_MEMORY_MB = 4000  # of the event streams
 # Readmission: what the best of our models reaches, and the network comes near to.
 READMISSION_MARKS = {"auc": 0.682, "average_precision": 0.234}
 NEAR = 0.01
-FIELDS = ("records", "comparisons", "steps", "subgroups", "classes")
+FIELDS = ("summaries", "records", "comparisons", "steps", "subgroups", "classes")
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#595959"
 # The columns of a convolution record that are the same for a whole file.
 COMMON = {"device", "backend", "versions", "code_version", "data_sha256", "date"}
@@ -513,7 +513,7 @@ def mortality(root: Path) -> str:
     """Return death in hospital beside APACHE IVa: methods and paired differences."""
     stored = load(root, "records")
     lines = ["## Death in hospital, from the first day in intensive care", ""]
-    if not stored["records"]:
+    if not stored["summaries"]:  # the methods have not been compared yet
         return "\n".join([*lines, missing("records")])
     headings = {
         "auc": "AUC",
@@ -525,22 +525,23 @@ def mortality(root: Path) -> str:
         "| method | seeds | " + " | ".join(headings.values()) + " |",
         "|---|--:" + "|--:" * len(headings) + "|",
     ]
-    for method, runs in grouped(stored["records"]).items():
-        cells = [f"`{method}`", str(len(runs))]
-        for name in headings:
-            value = f"{mean(run[name] for run in runs):.3f}"
-            if len(runs) == 1:
-                low, high = runs[0][f"{name}_interval"]
-                value += f" [{low:.3f}, {high:.3f}]"
-            cells.append(value)
+    for method, rows in grouped(stored["summaries"]).items():
+        by_metric = {row["metric"]: row for row in rows}
+        cells = [f"`{method}`", str(rows[0]["seeds"])]
+        cells += [
+            "{mean:.3f} [{low:.3f}, {high:.3f}]".format(**by_metric[name])
+            for name in headings
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", made_with(stored), ""]
-    if stored["comparisons"]:
-        against = stored["comparisons"][0]["against"]
+    for against in dict.fromkeys(row["against"] for row in stored["comparisons"]):
         lines += [
             f"Minus `{against}` on the same stays, with 95 % intervals:",
             "",
-            *paired_rows(stored["comparisons"], headings),
+            *paired_rows(
+                [row for row in stored["comparisons"] if row["against"] == against],
+                headings,
+            ),
             "",
         ]
     return "\n".join(lines)
@@ -605,7 +606,7 @@ def subgroup_rows(subgroups: list[Record]) -> list[str]:
     if not subgroups:
         return []
     lines = [
-        "### `trees_average` by age, sex and ethnic group",
+        f"### `{subgroups[0]['method']}` by age, sex and ethnic group",
         "",
         "A fifth of all encounters is flagged, those with the highest risk; *found* is "
         "the share of the readmitted among them. Intervals are over patients.",

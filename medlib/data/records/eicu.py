@@ -48,7 +48,7 @@ APS = (
     "pco2 bun glucose bilirubin fio2"
 )
 # apachePredVar also holds diedinhospital, dischargelocation and the days in hospital.
-# Only what is known after the first day is named here.
+# Only what is known by the end of the first day is named here.
 PREDICTORS = (
     "aids hepaticfailure lymphoma metastaticcancer leukemia immunosuppression "
     "cirrhosis electivesurgery activetx readmit thrombolytics ventday1 oobventday1 "

@@ -36,9 +36,6 @@ TIME = tables.moment  # how a time is read
 PATIENTS = "subject_id gender anchor_age anchor_year dod"
 ADMISSIONS = "subject_id hadm_id admittime dischtime deathtime hospital_expire_flag"
 STAYS = "subject_id hadm_id stay_id first_careunit intime outtime"
-PATIENTS = "subject_id gender anchor_age anchor_year dod"
-ADMISSIONS = "subject_id hadm_id admittime dischtime deathtime hospital_expire_flag"
-STAYS = "subject_id hadm_id stay_id first_careunit intime outtime"
 NEEDED = {
     "patients": set(PATIENTS.split()),
     "admissions": set(ADMISSIONS.split()),

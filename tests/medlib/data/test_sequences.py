@@ -227,10 +227,10 @@ def test_bad_arguments_of_a_vocabulary_are_named(how, complaint):
 def test_a_bag_counts_codes():
     events = table([(1, 1, "a"), (1, 2, "b"), (1, 3, "a"), (2, 1, "zzz")])
     got = sequences.encode(events, people([1, 2, 3]), known("a", "b"), length=5)
-    bag = sequences.bag_of_codes(got, 4)
+    bag = sequences.code_counts(got, 4)
     assert bag.tolist() == [[0, 0, 2, 1], [0, 1, 0, 0], [0, 0, 0, 0]]
     with pytest.raises(ValueError, match="size is 3"):
-        sequences.bag_of_codes(got, 3)
+        sequences.code_counts(got, 3)
 
 
 def test_histories_can_be_taken_by_row():

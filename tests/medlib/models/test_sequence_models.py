@@ -210,6 +210,17 @@ def test_codes_are_hidden_in_the_shares_of_the_source():
     assert hidden[chosen].min() >= 2
 
 
+def test_pretraining_asks_for_what_is_hidden_and_nothing_else():
+    chosen = np.random.default_rng(0).random((50, 40)) < 0.15
+    chosen[0] = False
+    places, real = records._first(chosen)
+    assert places.shape == real.shape and places.shape[1] % 16 == 0
+    asked = np.zeros(chosen.shape, int)
+    np.add.at(asked, (np.arange(50)[:, None], places), real.astype(int))
+    assert np.array_equal(asked, chosen)
+    assert records._first(chosen[:, :5])[0].shape[1] <= 5
+
+
 def test_pretraining_learns_which_code_goes_with_which():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 4, 400)  # each history repeats its own code
