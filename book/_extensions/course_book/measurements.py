@@ -528,10 +528,12 @@ def mortality(root: Path) -> str:
     for method, rows in grouped(stored["summaries"]).items():
         by_metric = {row["metric"]: row for row in rows}
         cells = [f"`{method}`", str(rows[0]["seeds"])]
-        cells += [
-            "{mean:.3f} [{low:.3f}, {high:.3f}]".format(**by_metric[name])
-            for name in headings
-        ]
+        for name in headings:
+            digits = 4 if name == "brier" else 3
+            values = (
+                f"{by_metric[name][k]:.{digits}f}" for k in ("mean", "low", "high")
+            )
+            cells.append("{} [{}, {}]".format(*values))
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", made_with(stored), ""]
     for against in dict.fromkeys(row["against"] for row in stored["comparisons"]):
