@@ -1,10 +1,5 @@
 """Maps agree with hand calculations, finite differences and each other's identities."""
 
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -268,24 +263,10 @@ print(json.dumps([keras.backend.backend(), {k: v.tolist() for k, v in maps.items
 """
 
 
-def maps_on(backend):
-    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    run = subprocess.run(
-        [sys.executable, "-c", BACKEND_SCRIPT],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    used, maps = json.loads(run.stdout.splitlines()[-1])
-    assert used == backend
-    return maps
-
-
-def test_both_backends_give_the_same_maps_for_the_same_weights():
+def test_both_backends_give_the_same_maps_for_the_same_weights(on_backend):
     pytest.importorskip("jax")
-    on_tensorflow, on_jax = maps_on("tensorflow"), maps_on("jax")
+    on_tensorflow = on_backend("tensorflow", BACKEND_SCRIPT)
+    on_jax = on_backend("jax", BACKEND_SCRIPT)
     for name, expected in on_tensorflow.items():
         assert np.ptp(expected) > 0, name
         assert np.allclose(on_jax[name], expected, atol=1e-4), name

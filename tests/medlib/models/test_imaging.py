@@ -1,10 +1,5 @@
 """Image classifiers are built as described and run on both backends."""
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -229,23 +224,9 @@ print(json.dumps([keras.backend.backend(), scores]))
 """
 
 
-def scores_on(backend):
-    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    run = subprocess.run(
-        [sys.executable, "-c", BACKEND_SCRIPT],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    used, scores = json.loads(run.stdout.splitlines()[-1])
-    assert used == backend
-    return scores
-
-
-def test_both_backends_give_the_same_scores_for_the_same_weights():
+def test_both_backends_give_the_same_scores_for_the_same_weights(on_backend):
     pytest.importorskip("jax")
-    on_tensorflow, on_jax = scores_on("tensorflow"), scores_on("jax")
+    on_tensorflow = on_backend("tensorflow", BACKEND_SCRIPT)
+    on_jax = on_backend("jax", BACKEND_SCRIPT)
     for name, expected in on_tensorflow.items():
         assert np.allclose(on_jax[name], expected, atol=1e-4), name

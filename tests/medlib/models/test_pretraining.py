@@ -1,10 +1,5 @@
 """The contrastive loss is a cross-entropy; probes and fine-tuning do what they say."""
 
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -234,23 +229,11 @@ print(json.dumps([keras.backend.backend(), found]))
 """
 
 
-def outputs_on(backend):
-    run = subprocess.run(
-        [sys.executable, "-c", BACKEND_SCRIPT],
-        env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    used, found = json.loads(run.stdout.splitlines()[-1])
-    assert used == backend
-    return found
-
-
-def test_both_backends_give_the_same_features_scores_and_loss():
+def test_both_backends_give_the_same_features_scores_and_loss(on_backend):
     pytest.importorskip("jax")
     for expected, other in zip(
-        outputs_on("tensorflow"), outputs_on("jax"), strict=True
+        on_backend("tensorflow", BACKEND_SCRIPT),
+        on_backend("jax", BACKEND_SCRIPT),
+        strict=True,
     ):
         assert np.allclose(other, expected, atol=1e-4)

@@ -1,9 +1,5 @@
 """Record models are built as described, learn, and run on both backends."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -321,24 +317,10 @@ print(json.dumps([keras.backend.backend(), scores]))
 """
 
 
-def scores_on(backend):
-    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    run = subprocess.run(
-        [sys.executable, "-c", BACKEND_SCRIPT, str(Path(__file__).parent)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    used, scores = json.loads(run.stdout.splitlines()[-1])
-    assert used == backend
-    return scores
-
-
-def test_both_backends_give_the_same_scores_for_the_same_weights_and_train():
+def test_both_backends_give_the_same_scores_for_the_same_weights_and_train(on_backend):
     pytest.importorskip("jax")
-    on_tensorflow, on_jax = scores_on("tensorflow"), scores_on("jax")
+    on_tensorflow = on_backend("tensorflow", BACKEND_SCRIPT, str(Path(__file__).parent))
+    on_jax = on_backend("jax", BACKEND_SCRIPT, str(Path(__file__).parent))
     assert set(on_jax) == set(BUILDS)
     for name, expected in on_tensorflow.items():
         assert np.ptp(expected) > 0.01
