@@ -57,6 +57,9 @@ benchmarks: development ## measure what the results page shows (long)
 	@$(RUN) -m medlib.benchmarks pretraining
 	@$(RUN) -m medlib.benchmarks readmission
 	@$(RUN) -m medlib.benchmarks text
+	@$(RUN) -m medlib.benchmarks recommendation
+	@$(RUN) -m medlib.benchmarks visits
+	@$(RUN) -m medlib.benchmarks neighbours
 
 lock: development ## write the hashed pins anew from pyproject.toml
 	@$(RUN) -m tools.lock

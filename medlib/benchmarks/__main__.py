@@ -16,8 +16,11 @@ NAMES = (
     "pretraining",
     "records_etl",
     "records",
+    "neighbours",
     "readmission",
+    "recommendation",
     "text",
+    "visits",
 )
 PARTS = ("datasets", "methods", "seeds")  # what some of them can be narrowed to
 

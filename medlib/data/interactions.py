@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
@@ -207,15 +207,30 @@ def select(records: Records, kinds: Sequence[str] = TREATMENTS) -> pd.DataFrame:
     """
     from medlib.data.records import streams, tables
 
-    stream = records.events()
-    wanted = reduce(or_, (stream.code.startswith(kind) for kind in _kinds(kinds)))
-    found = tables.execute(streams.in_order(stream.filter(wanted)))
+    kinds, schema = _kinds(kinds), records.schema
+    # Reading every table takes most of the time, and few tables hold such codes.
+    needed = {schema.REQUIRED, *schema.COHORT}
+    needed |= {s.table for s in schema.SOURCES if _may_begin(s.code, kinds)}
+    paths = {name: path for name, path in records.paths.items() if name in needed}
+    few = replace(records, paths=paths, _own={})
+    try:
+        stream = few.events()
+        wanted = reduce(or_, (stream.code.startswith(kind) for kind in kinds))
+        found = tables.execute(streams.in_order(stream.filter(wanted)))
+    finally:
+        few.connection().disconnect()
     if found.empty:
         raise DataUnavailable(
             f"{records.info.title} has no event of the kinds {', '.join(kinds)}; "
             f"absent tables: {', '.join(records.absent) or 'none'}"
         )
     return found
+
+
+def _may_begin(template: str, kinds: tuple[str, ...]) -> bool:
+    """Tell whether a code made from a template can begin with one of some words."""
+    fixed = template.partition("{")[0]
+    return any(fixed.startswith(kind) or kind.startswith(fixed) for kind in kinds)
 
 
 def drug_names(records: Records) -> dict[str, str]:
@@ -245,6 +260,59 @@ def drug_names(records: Records) -> dict[str, str]:
         ["code", "times", "name"], ascending=[True, False, True]
     )
     return dict(frame.drop_duplicates("code")[["code", "name"]].itertuples(index=False))
+
+
+def admission(records: Records, stays: Iterable[int]) -> pd.DataFrame:
+    """Return what was known of eICU stays at admission.
+
+    Parameters
+    ----------
+    records : Records
+        The eICU demo.
+    stays : iterable of int
+        The rows, in their order: ``patientunitstayid``.
+
+    Returns
+    -------
+    DataFrame
+        One row per stay: ``patient`` (whose it is), ``hospital``, ``ward``, ``unit``
+        (its type), ``diagnosis`` (APACHE's at admission), ``diagnosis_group`` (that up
+        to the first comma or bracket), all text or missing; ``age`` in years, 90 where
+        it is above 89.
+
+    Raises
+    ------
+    DataUnavailable
+        If the records are not eICU's.
+    ValueError
+        If a stay is not in the table ``patient``.
+    """
+    from medlib.data.records import eicu, tables
+
+    if records.schema is not eicu:
+        raise DataUnavailable(f"{records.info.title} has no eICU table 'patient'")
+    rows = records.tables()[eicu.REQUIRED]
+    columns = {
+        "patient": "uniquepid",
+        "hospital": "hospitalid",
+        "ward": "wardid",
+        "unit": "unittype",
+        "diagnosis": "apacheadmissiondx",
+    }
+    found = tables.execute(
+        rows.select(
+            stay_id=tables.identifier(rows[eicu.SUBJECT]),
+            **{name: tables.clean(rows[column]) for name, column in columns.items()},
+            age=eicu.age(rows.age),
+        )
+    ).set_index("stay_id")
+    stays = pd.Index(stays, name="stay_id")
+    if not (is_known := stays.isin(found.index)).all():
+        raise ValueError(f"stay {stays[~is_known][0]} is not in the table 'patient'")
+    found = found.loc[stays]
+    group = found["diagnosis"].str.replace(r"\s*[,(].*", "", regex=True)
+    found.insert(found.columns.get_loc("age"), "diagnosis_group", group)
+    return found
 
 
 def from_events(

@@ -14,7 +14,7 @@ from tools import book
 
 sys.path.insert(0, str(book.ROOT / "book/_extensions"))
 
-from course_book import assets, fragments, measurements, openers, pages
+from course_book import assets, fragments, measurements, openers, pages, treatments
 
 AUCS = [0.91, 0.93, 0.88]
 
@@ -211,6 +211,9 @@ NOTHING_STORED = {
     "text": measurements.text,
     "convolution": measurements.convolution,
     "records_etl": measurements.records_etl,
+    "recommendation": treatments.recommendation,
+    "visits": treatments.visits,
+    "neighbours": lambda root: treatments.neighbours(root, root),
 }
 
 
@@ -448,3 +451,81 @@ def test_builds_without_tensorflow_and_pandas():
     )
     arguments = [str(book.ROOT / "book/_extensions"), str(book.ROOT)]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+
+
+def test_recommendation_shows_marks_leads_and_parts(root):
+    about = {"stays": 10, "coverage@10": 0.25, "novelty@10": [3.5, 3, 4]}
+
+    def row(method, ndcg):
+        measured = {
+            name: [ndcg, ndcg - 0.02, ndcg + 0.02]
+            for name in ("ndcg@10", "ndcg@5", "recall@10", "map@10")
+        }
+        return {"protocol": "random", "method": method, **about, **measured}
+
+    def lead(method, against):
+        return [
+            {"protocol": "random", "method": method, "against": against,
+             "metric": metric, "difference": 0.04, "low": 0.01, "high": 0.07}
+            for metric in ("ndcg@10", "recall@10")
+        ]  # fmt: skip
+
+    store(
+        root, [record(0, 0.5)], "recommendation",
+        summaries=[row("ease", 0.25), row("fusion_averaged", 0.29)],
+        comparisons=lead("fusion_averaged", "ease")
+        + lead("fusion", "fusion without users"),
+    )  # fmt: skip
+    text = treatments.recommendation(root)
+    assert "more than 0.257: reached; the aim of 0.300: missed by 0.010" in text
+    assert "| `fusion_averaged` | 10 | 0.290 [0.270, 0.310] | 0.290 |" in text
+    assert text.index("| `fusion_averaged` |") < text.index(
+        "| `ease` |"
+    )  # the best first
+    assert "| `ease` | +0.040 [+0.010, +0.070] |" in text
+    assert "`fusion_averaged` minus the others, with 95 %" in text
+    assert "gives: `fusion` minus it without, with" in text
+    assert "| `users` | +0.040" in text
+
+
+def test_visits_tell_an_alarm_from_a_rate(root):
+    shared = {"dataset": "mimic-iv-demo", "split": "folds", "size": 4.0,
+              "jaccard_filtered": 0.3, "removed": 12, "device": "CPU",
+              "code_version": "1+abc"}  # fmt: skip
+    measured = {name: [0.4, 0.3, 0.5] for name in ("jaccard", "f1", "pr_auc")}
+    rows = [
+        shared | measured | {"method": "copy", "interaction_rate": 0.0044},
+        shared | measured | {"method": "popularity", "interaction_rate": None},
+    ]
+    facts = {"dataset": "mimic-iv-demo", "visits": 9, "judged": 5, "drugs": 7,
+             "interaction_rate": 0.0047, "pairs": 1000, "clashing": 5}  # fmt: skip
+    paired = [
+        {"dataset": "mimic-iv-demo", "method": "popularity", "against": "copy",
+         "metric": metric, "difference": -0.1, "low": -0.2, "high": -0.05}
+        for metric in ("jaccard", "f1", "pr_auc")
+    ]  # fmt: skip
+    store(root, rows, "visits", summaries=[facts], comparisons=paired)
+    text = treatments.visits(root)
+    assert "5 clash with a rule: an interaction rate of 0.0047" in text
+    assert "| 4.0 | 0.0044 | 0.300 | 12 |" in text
+    assert "| 4.0 | alarm | 0.300 | 12 |" in text
+    assert "| `popularity` | -0.100 [-0.200, -0.050] |" in text
+
+
+def test_neighbours_say_which_marks_are_kept(root):
+    def row(method, seconds, **others):
+        return {"method": method, "library_version": "1.0", "patients": 1_000_000,
+                "interactions": 20_000_000, "seconds": seconds, "slowest": seconds,
+                "peak_memory_mb": 1500, "device": "CPU", "code_version": "1+abc",
+                **others}  # fmt: skip
+
+    waits = {"one_patient_ms": 6.0, "one_patient_slowest_ms": 9.0}
+    rows = [row("ours", 0.8, **waits), row("implicit", 5.0)]
+    store(root, rows, "neighbours")
+    text = treatments.neighbours(root, root)
+    assert "no slower than similaripy: not measured" in text
+    assert "no slower than implicit: kept" in text
+    assert "below one second: kept" in text
+    assert "in under 5 ms: missed" in text
+    assert "At 1,000,000 patients: ours 0.80 s; implicit 5.00 s." in text
+    assert (root / "neighbours.svg").read_text().count("<path") > 2

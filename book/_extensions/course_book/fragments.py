@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from course_book import measurements, openers
+from course_book import measurements, openers, treatments
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -43,6 +43,7 @@ def write(app: Sphinx) -> None:
         "part_1.md": lambda: openers.part(root, 1),
         "part_2.md": lambda: openers.part(root, 2),
         "part_3.md": lambda: openers.part(root, 3),
+        "part_4.md": lambda: openers.part(root, 4),
         "datasets.md": lambda: datasets(root),
         "results_imaging.md": lambda: measurements.imaging(root, generated),
         "results_full_size.md": lambda: measurements.full_size(root),
@@ -52,6 +53,9 @@ def write(app: Sphinx) -> None:
         "results_text.md": lambda: measurements.text(root),
         "results_convolution.md": lambda: measurements.convolution(root),
         "results_records_etl.md": lambda: measurements.records_etl(root),
+        "results_recommendation.md": lambda: treatments.recommendation(root),
+        "results_visits.md": lambda: treatments.visits(root),
+        "results_neighbours.md": lambda: treatments.neighbours(root, generated),
     }
     for name, maker in makers.items():
         measurements.write_if_changed(generated / name, maker())

@@ -7,9 +7,10 @@ of a patient who was not there at the fit. `recommend` makes lists of scores.
 
 from medlib.models.recommend.content import Content
 from medlib.models.recommend.factors import AlternatingLeastSquares, Ease, solve_factors
-from medlib.models.recommend.hybrid import Blend, fit, predict, two_tower
+from medlib.models.recommend.fusion import Evidence, Fusion, Stays
 from medlib.models.recommend.lists import (
     Copy,
+    LaterPopularity,
     Popularity,
     UnitPopularity,
     recommend,
@@ -21,6 +22,8 @@ from medlib.models.recommend.neighbours import (
     nearest,
     similarity,
 )
+from medlib.models.recommend.reasons import Reason, explain
+from medlib.models.recommend.safety import SafetyFilter, interaction_rate
 
 __all__ = [
     "AlternatingLeastSquares",
@@ -28,12 +31,20 @@ __all__ = [
     "Content",
     "Copy",
     "Ease",
+    "Evidence",
+    "Fusion",
     "ItemNeighbours",
+    "LaterPopularity",
     "Popularity",
+    "Reason",
+    "SafetyFilter",
+    "Stays",
     "UnitPopularity",
     "UserNeighbours",
     "co_occurrence",
+    "explain",
     "fit",
+    "interaction_rate",
     "nearest",
     "predict",
     "recommend",
@@ -41,3 +52,14 @@ __all__ = [
     "solve_factors",
     "two_tower",
 ]
+
+_WITH_KERAS = ("Blend", "fit", "predict", "two_tower")
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs Keras when it is asked for: that takes seconds and memory."""
+    if name in _WITH_KERAS:
+        from medlib.models.recommend import hybrid
+
+        return getattr(hybrid, name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

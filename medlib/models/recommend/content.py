@@ -7,6 +7,12 @@ from scipy import sparse
 
 from medlib.models.recommend.lists import checked, popularity, with_fallback
 from medlib.models.recommend.neighbours import similarity
+from medlib.models.recommend.reasons import (
+    Reason,
+    by_popularity,
+    checked_pair,
+    strongest_first,
+)
 
 
 class Content:
@@ -68,6 +74,63 @@ class Content:
             _check_rows(patients, baskets)
             scores += self.weight * similarity(patients, self.typical)
         return with_fallback(scores.astype(np.float32), self.shares)
+
+    def reasons(
+        self,
+        basket: sparse.csr_array,
+        item: int,
+        patients: sparse.csr_array | None = None,
+    ) -> list[Reason]:
+        """Return what each shared term, and each feature of the patient, adds.
+
+        A cosine is a sum over terms. The largest comes first; together they sum to the
+        score. The list is empty where the score is zero. Where nothing is shared with
+        any item, popularity is the only reason.
+
+        Parameters
+        ----------
+        basket : csr_array, shape (1, items)
+            Of one patient.
+        item : int
+            The suggestion.
+        patients : csr_array, shape (1, features), optional
+            What the patient is; needed where the fit had it.
+
+        Raises
+        ------
+        ValueError
+            If the basket has more or fewer than one row, there is no such item, or the
+            patients are not as needed.
+        """
+        basket = checked_pair(basket, item, len(self.shares))
+        self.scores(basket, patients)  # refuses patients that do not fit
+        profile = sparse.csr_array(basket @ self.profiles)
+        spoken = (profile @ self.profiles.T).count_nonzero()
+        if patients is not None and self.weight:
+            patients = checked("patients", patients, self.typical.shape[1])
+            spoken += (patients @ self.typical.T).count_nonzero()
+        if not spoken:
+            return by_popularity(self.shares, item)
+        added = _products(profile, self.profiles[[item]])
+        mine = self.profiles[basket.indices].toarray() > 0
+        reasons = [
+            Reason("term", int(t), float(added[t]), tuple(map(int, who)))
+            for t in np.flatnonzero(added)
+            for who in [basket.indices[mine[:, t]]]
+        ]
+        if patients is not None and self.weight:
+            added = self.weight * _products(patients, self.typical[[item]])
+            reasons += [
+                Reason("feature", int(f), float(added[f])) for f in added.nonzero()[0]
+            ]
+        return strongest_first(reasons)
+
+
+def _products(one: sparse.csr_array, other: sparse.csr_array) -> np.ndarray:
+    """Return the terms whose sum is the cosine of two rows, shape (features,)."""
+    one, other = (row.toarray()[0].astype(float) for row in (one, other))
+    length = np.linalg.norm(one) * np.linalg.norm(other)
+    return one * other / length if length else np.zeros(len(one))
 
 
 def _check_rows(patients: sparse.csr_array, baskets: sparse.csr_array) -> None:

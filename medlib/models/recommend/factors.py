@@ -6,6 +6,12 @@ import numpy as np
 from scipy import linalg, sparse
 
 from medlib.models.recommend.lists import checked, popularity, with_fallback
+from medlib.models.recommend.reasons import (
+    Reason,
+    by_popularity,
+    checked_pair,
+    of_basket,
+)
 
 
 def solve_factors(
@@ -143,6 +149,32 @@ class AlternatingLeastSquares:
         lost = np.diff(baskets.indptr) == 0
         return with_fallback(scores.astype(np.float32), self.shares, lost)
 
+    def reasons(self, basket: sparse.csr_array, item: int) -> list[Reason]:
+        r"""Return what each item of one basket adds to an item's score.
+
+        The factors of a patient are :math:`x = W Y^\top C p`, with
+        :math:`W = (Y^\top C Y + \lambda I)^{-1}`. So the score
+        :math:`y_i \cdot x = \sum_j (y_i^\top W y_j)\,c_j` is a sum over the items j of
+        the basket: a similarity in this patient's eyes, times the confidence. Section 5
+        of Hu, Koren and Volinsky (2008), doi:10.1109/ICDM.2008.22. The largest size
+        comes first; an item may speak against. An empty basket has popularity as its
+        only reason.
+
+        Raises
+        ------
+        ValueError
+            If the basket has more or fewer than one row, or there is no such item.
+        """
+        basket = checked_pair(basket, item, len(self.items))
+        if not basket.nnz:
+            return by_popularity(self.shares, item)
+        mine = self.items[basket.indices]
+        extra = self.how["alpha"] * basket.data.astype(float)
+        left = self.items.T @ self.items + (mine.T * extra) @ mine
+        left += self.how["regularisation"] * np.eye(self.factors)
+        seen = linalg.solve(left, self.items[item], assume_a="pos")  # W y_i
+        return of_basket(basket, (mine @ seen) * (1 + extra))
+
 
 class Ease:
     r"""Linear regression of every item on all the others, in closed form.
@@ -187,3 +219,20 @@ class Ease:
         baskets = checked("baskets", baskets, len(self.weights))
         scores = (baskets @ self.weights).astype(np.float32)
         return with_fallback(scores, self.shares, np.diff(baskets.indptr) == 0)
+
+    def reasons(self, basket: sparse.csr_array, item: int) -> list[Reason]:
+        """Return what each item of one basket adds to an item's score.
+
+        Its weight times its count; the largest size comes first, and a negative weight
+        speaks against. They sum to the score. An empty basket has popularity as its
+        only reason.
+
+        Raises
+        ------
+        ValueError
+            If the basket has more or fewer than one row, or there is no such item.
+        """
+        basket = checked_pair(basket, item, len(self.weights))
+        if not basket.nnz:
+            return by_popularity(self.shares, item)
+        return of_basket(basket, basket.data * self.weights[basket.indices, item])

@@ -128,6 +128,48 @@ class Popularity:
         return np.tile(self.shares, (baskets.shape[0], 1))
 
 
+class LaterPopularity:
+    """Score every item by how often it came later, where it was not there yet.
+
+    Where the question is what comes next, this is the popularity to beat: items that
+    nearly everybody has from the start are popular, but seldom come later.
+    """
+
+    def fit(
+        self, baskets: sparse.csr_array, later: sparse.csr_array
+    ) -> LaterPopularity:
+        """Count.
+
+        Parameters
+        ----------
+        baskets, later : csr_array, shape (patients, items)
+            What they had, and what they newly got then; no pair is in both.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ, or a pair is in both.
+        """
+        baskets = checked("baskets", baskets, empty=False)
+        later = checked("later", later, baskets.shape[1])
+        if later.shape != baskets.shape:
+            raise ValueError(f"baskets has {baskets.shape}, later {later.shape}")
+        if (both := (baskets > 0).multiply(later > 0)).nnz:
+            row, item = (int(index[0]) for index in both.nonzero())
+            raise ValueError(f"patient {row} has item {item} in baskets and in later")
+        open_ = baskets.shape[0] - np.bincount(
+            baskets.indices, minlength=baskets.shape[1]
+        )
+        got = np.bincount(later.indices, minlength=baskets.shape[1])
+        self.shares = (got / np.maximum(open_, 1)).astype(np.float32)
+        return self
+
+    def scores(self, baskets: sparse.csr_array) -> np.ndarray:
+        """Return scores, float32, shape (patients, items)."""
+        baskets = checked("baskets", baskets, len(self.shares))
+        return np.tile(self.shares, (baskets.shape[0], 1))
+
+
 class UnitPopularity:
     """Score an item by its share among the patients of the same unit.
 

@@ -6,6 +6,13 @@ import numpy as np
 from scipy import sparse
 
 from medlib.models.recommend.lists import checked, popularity, with_fallback
+from medlib.models.recommend.reasons import (
+    Reason,
+    by_popularity,
+    checked_pair,
+    of_basket,
+    strongest_first,
+)
 
 try:
     import numba
@@ -248,21 +255,23 @@ class ItemNeighbours:
         scores = (baskets @ self._turned).toarray().astype(np.float32)
         return with_fallback(scores, self.shares)
 
-    def reasons(self, basket: sparse.csr_array, item: int) -> list[tuple[int, float]]:
+    def reasons(self, basket: sparse.csr_array, item: int) -> list[Reason]:
         """Return which items of one basket speak for an item, with what they add.
 
         The strongest comes first; what they add sums to the score. The list is empty
-        where popularity alone speaks.
+        where the score is zero. Where the basket says nothing about any item,
+        popularity is the only reason.
+
+        Raises
+        ------
+        ValueError
+            If the basket has more or fewer than one row, or there is no such item.
         """
-        basket = checked("basket", basket, len(self.shares))
-        if basket.shape[0] != 1 or not 0 <= item < len(self.shares):
-            raise ValueError(
-                f"basket has {basket.shape[0]} rows and item is {item}; one row and "
-                f"an item from 0 to {len(self.shares) - 1} are needed"
-            )
-        added = basket.toarray()[0] * self._turned[:, [item]].toarray()[:, 0]
-        order = np.argsort(-added, kind="stable")[: np.count_nonzero(added)]
-        return [(int(which), float(added[which])) for which in order]
+        basket = checked_pair(basket, item, len(self.shares))
+        if not (basket @ self._turned).astype(np.float32).count_nonzero():
+            return by_popularity(self.shares, item)
+        weights = self._turned[:, [item]].toarray()[:, 0]
+        return of_basket(basket, basket.data * weights[basket.indices])
 
 
 class UserNeighbours:
@@ -319,6 +328,53 @@ class UserNeighbours:
         scores = (weights @ self.patients).toarray()
         scores /= np.where(total > 0, total, 1)[:, None]
         return with_fallback(scores.astype(np.float32), self.shares)
+
+    def reasons(
+        self, basket: sparse.csr_array, item: int, *, row: int | None = None
+    ) -> list[Reason]:
+        """Return the similar patients, with what each adds and which items they share.
+
+        Patients who did not have the item are named too: they add nothing, but the
+        score is a mean over all neighbours. What they add sums to the score. Where the
+        neighbours say nothing about any item, popularity is the only reason.
+
+        Parameters
+        ----------
+        basket : csr_array, shape (1, items)
+            Of one patient.
+        item : int
+            The suggestion.
+        row : int, optional
+            Of the fit, whose basket it is: no patient is their own neighbour.
+
+        Raises
+        ------
+        ValueError
+            If the basket has more or fewer than one row, or there is no such item or
+            row.
+        """
+        basket = checked_pair(basket, item, len(self.shares))
+        alike = similarity(basket, self.patients, metric=self.metric)
+        if row is not None:
+            if not 0 <= row < alike.shape[1]:
+                raise ValueError(
+                    f"row is {row}; one from 0 to {alike.shape[1] - 1} is needed"
+                )
+            alike[0, row] = 0
+        weights = nearest(alike, self.k)
+        if not basket.nnz or not (weights @ self.patients).count_nonzero():
+            return by_popularity(self.shares, item)
+        counts = self.patients[:, [item]].toarray()[weights.indices, 0]
+        added = weights.data / weights.sum() * counts
+        return strongest_first(
+            Reason("patient", int(who), float(adds), self._shared(basket, who))
+            for who, adds in zip(weights.indices, added, strict=True)
+        )
+
+    def _shared(self, basket: sparse.csr_array, who: int) -> tuple[int, ...]:
+        start, end = self.patients.indptr[who : who + 2]
+        both = np.intersect1d(basket.indices, self.patients.indices[start:end])
+        return tuple(both.tolist())
 
 
 def _binary(array: sparse.csr_array) -> sparse.csr_array:

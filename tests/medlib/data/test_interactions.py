@@ -513,3 +513,56 @@ def test_the_real_treatments_are_as_many_as_in_the_reference(tmp_path):
         kept.patients[row], np.array(names(kept), dtype=object)[column], strict=True
     )
     assert set(stored) == listed
+
+
+def test_select_opens_only_the_tables_that_can_hold_such_codes(monkeypatch):
+    from medlib.data.records import tables
+
+    records = load("eicu-demo", source="practice")
+    whole = records.events()
+    chosen = whole.filter(whole.code.startswith("TREATMENT//"))
+    expected = chosen.order_by(["subject_id", "time", "code"]).execute()
+    opened, read = [], tables.read
+
+    def spied(path, connection):
+        opened.append(path.name.partition(".")[0])
+        return read(path, connection)
+
+    monkeypatch.setattr(tables, "read", spied)
+    found = interactions.select(records)
+    assert sorted(opened) == ["patient", "treatment"]
+    assert found["code"].tolist() == expected["code"].tolist()
+    assert (found["time"].to_numpy() == expected["time"].to_numpy()).all()
+    opened.clear()
+    interactions.select(records, ("AGE",))  # a code without a table of its own
+    assert "patient" in opened
+
+
+def test_admission_is_what_the_table_of_stays_says():
+    records = load("eicu-demo", source="practice")
+    raw = pd.read_csv(records.paths["patient"], dtype=str).set_index(
+        "patientunitstayid"
+    )
+    stays = raw.index[[5, 0, 17]].astype(int)
+    found = interactions.admission(records, stays)
+    assert found.index.tolist() == stays.tolist()
+    rows = raw.loc[stays.astype(str)]
+    for name, column in (
+        ("patient", "uniquepid"),
+        ("hospital", "hospitalid"),
+        ("unit", "unittype"),
+        ("diagnosis", "apacheadmissiondx"),
+    ):
+        assert found[name].fillna("").tolist() == rows[column].fillna("").tolist()
+    over = rows["age"].str.contains(">").fillna(False).to_numpy()
+    assert (found["age"].to_numpy()[over] == 90).all()
+    assert (
+        found["age"].to_numpy()[~over].tolist()
+        == rows["age"][~over].astype(float).tolist()
+    )
+    group = found["diagnosis_group"].dropna()
+    assert not group.str.contains(r"[,(]").any()
+    with pytest.raises(ValueError, match="stay 1 is not in the table"):
+        interactions.admission(records, [1])
+    with pytest.raises(DataUnavailable, match="no eICU table"):
+        interactions.admission(load("mimic-iv-demo", source="practice"), [1])

@@ -14,6 +14,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from medlib import runtime
 from medlib.models import recommend as rec
 from medlib.models.recommend import neighbours
+from medlib.models.recommend.reasons import Reason
 
 # Four patients, three items, and one item that nobody has.
 HAND = sparse.csr_array(
@@ -83,7 +84,7 @@ def test_item_neighbours_by_hand():
     # Neighbours: 0 → 1 (2/3), 1 → 0 (2/3), 2 → 0 (1/4), 3 → none.
     basket = sparse.csr_array(np.array([[1, 0, 0, 0]], dtype="f4"))
     assert model.scores(basket)[0].tolist() == pytest.approx([0, 2 / 3, 1 / 4, 0])
-    assert model.reasons(basket, 1) == [(0, pytest.approx(2 / 3))]
+    assert model.reasons(basket, 1) == [Reason("item", 0, pytest.approx(2 / 3))]
     assert model.reasons(basket, 3) == []
     mean = rec.ItemNeighbours(k=2, metric="jaccard", mean=True).fit(HAND)
     # Item 0: (2/3 · x1 + 1/4 · x2) / (2/3 + 1/4).
@@ -373,3 +374,19 @@ def test_both_backends_give_the_same_scores_for_the_same_weights_and_train(on_ba
     scores = on_backend(other, BACKEND_SCRIPT, str(Path(__file__).parent))
     assert np.ptp(expected) > 0.1
     assert np.allclose(scores, expected, atol=1e-4)
+
+
+def test_later_popularity_by_hand():
+    baskets = sparse.csr_array(np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1]], "f4"))
+    later = sparse.csr_array(np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], "f4"))
+    model = rec.LaterPopularity().fit(baskets, later)
+    # Item 0: one of the one without it; item 1: one of three; item 2: one of two.
+    assert np.allclose(model.shares, [1, 1 / 3, 1 / 2])
+    assert np.allclose(model.scores(baskets[[0]]), [[1, 1 / 3, 1 / 2]])
+    everybody = sparse.csr_array(np.ones((2, 3), "f4"))
+    nothing = sparse.csr_array((2, 3), dtype="f4")
+    assert not rec.LaterPopularity().fit(everybody, nothing).shares.any()
+    with pytest.raises(ValueError, match="patient 0 has item 0"):
+        rec.LaterPopularity().fit(baskets, baskets)
+    with pytest.raises(ValueError, match=r"baskets has \(3, 3\), later \(2, 3\)"):
+        rec.LaterPopularity().fit(baskets, nothing)
