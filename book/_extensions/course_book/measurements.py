@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from sphinx.errors import ExtensionError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DATASETS = {
     "pneumoniamnist": "PneumoniaMNIST",
@@ -168,25 +173,12 @@ def differences(comparisons: list[Record], dataset: str) -> list[str]:
     rows = [row for row in comparisons if row["dataset"] == dataset]
     if not rows:
         return []
-    against = rows[0]["against"]
-    lines = [
-        f"Minus `{against}` on the same test cases, with 95 % intervals over cases and "
-        "seeds:",
+    return [
+        f"Minus `{rows[0]['against']}` on the same test cases, with 95 % intervals "
+        "over cases and seeds:",
         "",
-        "| method | AUC | accuracy |",
-        "|---|--:|--:|",
+        *paired_rows(rows, {"auc": "AUC", "accuracy": "accuracy"}),
     ]
-    for method in dict.fromkeys(row["method"] for row in rows):
-        cells = [f"`{method}`"]
-        for metric in ("auc", "accuracy"):
-            row = next(
-                r for r in rows if (r["method"], r["metric"]) == (method, metric)
-            )
-            cells.append(
-                f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-            )
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
 
 
 def column(records: list[Record], name: str, digits: int) -> str:
@@ -235,16 +227,23 @@ def picture(
     records: list[Record], published: list[Any], shown: list[str], path: Path
 ) -> None:
     """Draw quality against parameters, one panel for each dataset."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    # Text stays text and ids are fixed, so the same numbers give the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
-        figure = Figure(figsize=(6.4, 2.9 * len(shown)), layout="constrained")
+    with drawing(path, (6.4, 2.9 * len(shown))) as figure:
         for axes, dataset in zip(
             figure.subplots(len(shown), squeeze=False)[:, 0], shown, strict=True
         ):
             draw_panel(axes, by_method(records, dataset), published, dataset)
+
+
+@contextmanager
+def drawing(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """Give a figure and write it as SVG: the same numbers give the same file."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    # Text stays text and ids are fixed.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     write_if_changed(path, buffer.getvalue())
@@ -411,9 +410,6 @@ STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365
 
 def label_curves(records: list[Record], shown: list[str], path: Path) -> None:
     """Draw AUC against number of labels, one panel for each dataset."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     looks = {
         ("pixels", ""): (GREY, ":", "s"),
         ("scratch", ""): ("#000000", "--", "o"),
@@ -424,8 +420,7 @@ def label_curves(records: list[Record], shown: list[str], path: Path) -> None:
         ("frozen", "noise"): ("#cc79a7", ":", "x"),
         ("fine-tuned", "noise"): ("#cc79a7", "-", "x"),
     }
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
-        figure = Figure(figsize=(6.4, 3.4 * len(shown)), layout="constrained")
+    with drawing(path, (6.4, 3.4 * len(shown))) as figure:
         for axes, dataset in zip(
             figure.subplots(len(shown), squeeze=False)[:, 0], shown, strict=True
         ):
@@ -453,9 +448,6 @@ def label_curves(records: list[Record], shown: list[str], path: Path) -> None:
             axes.set_ylabel("test AUC")
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(fontsize=7, loc="lower right", frameon=False)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    write_if_changed(path, buffer.getvalue())
 
 
 def half_interval(values: list[float]) -> float:
@@ -466,11 +458,11 @@ def half_interval(values: list[float]) -> float:
     return STUDENT.get(freedom, 1.96) * stdev(values) / len(values) ** 0.5
 
 
-def grouped(records: list[Record]) -> dict[str, list[Record]]:
-    """Return records by method, in stored order."""
+def grouped(records: list[Record], by: str = "method") -> dict[str, list[Record]]:
+    """Return records by one of their fields, in stored order."""
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(record["method"], []).append(record)
+        groups.setdefault(record[by], []).append(record)
     return groups
 
 
@@ -491,21 +483,26 @@ def method_rows(
     return lines
 
 
-def paired_rows(comparisons: list[Record], headings: dict[str, str]) -> list[str]:
-    """Return the table of paired differences; ``headings`` names the metrics."""
+def paired_rows(
+    comparisons: list[Record], headings: dict[str, str], by: str = "method"
+) -> list[str]:
+    """Return the table of paired differences, a row for each ``by``.
+
+    ``headings`` names the metrics.
+    """
     if not comparisons:
         return []
     lines = [
-        "| method | " + " | ".join(headings.values()) + " |",
+        f"| {by} | " + " | ".join(headings.values()) + " |",
         "|---" + "|--:" * len(headings) + "|",
     ]
-    for method, rows in grouped(comparisons).items():
+    for name_of_row, rows in grouped(comparisons, by).items():
         by_metric = {row["metric"]: row for row in rows}
         cells = [
             "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(**by_metric[name])
             for name in headings
         ]
-        lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
+        lines.append(f"| `{name_of_row}` | " + " | ".join(cells) + " |")
     return lines
 
 

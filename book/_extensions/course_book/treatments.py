@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from course_book.measurements import (
@@ -10,10 +9,12 @@ from course_book.measurements import (
     GREY,
     ORANGE,
     Record,
+    drawing,
+    grouped,
     load,
     made_with,
     missing,
-    write_if_changed,
+    paired_rows,
 )
 
 GREEN = "#009e73"
@@ -33,6 +34,7 @@ COLUMNS = {
     "coverage@10": "coverage@10",
     "novelty@10": "novelty@10, bits",
 }
+LEADS = {name: COLUMNS[name] for name in ("ndcg@10", "recall@10")}
 MARK = 0.257  # nDCG@10 of EASE in the reference run, random hold-out
 AIM = 0.30
 BEST = "fusion_averaged"
@@ -108,22 +110,14 @@ def lead_rows(rows: list[Record], title: str) -> list[str]:
     """Return the table of paired differences, none without any."""
     if not rows:
         return []
-    by = {(r["against"], r["metric"]): r for r in rows}
+    named = [row | {"against": row["against"].removeprefix(PART)} for row in rows]
     said = title.format(f"`{rows[0]['method']}`")
-    lines = [
+    return [
         f"{said}, with 95 % intervals over patients:",
         "",
-        "| against | nDCG@10 | recall@10 |",
-        "|---|--:|--:|",
+        *paired_rows(named, LEADS, "against"),
+        "",
     ]
-    for against in dict.fromkeys(r["against"] for r in rows):
-        cells = [
-            "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(**by[against, metric])
-            for metric in ("ndcg@10", "recall@10")
-        ]
-        named = against.removeprefix(PART)
-        lines.append(f"| `{named}` | " + " | ".join(cells) + " |")
-    return [*lines, ""]
 
 
 def visits(root: Path) -> str:
@@ -169,21 +163,13 @@ def visit_differences(comparisons: list[Record], dataset: str) -> list[str]:
     rows = [r for r in comparisons if r["dataset"] == dataset]
     if not rows:
         return []
-    by = {(r["method"], r["metric"]): r for r in rows}
-    lines = [
+    return [
         f"Minus `{rows[0]['against']}` on the same visits, with 95 % intervals over "
         "patients:",
         "",
-        "| method | " + " | ".join(SETS.values()) + " |",
-        "|---" + "|--:" * len(SETS) + "|",
+        *paired_rows(rows, SETS),
+        "",
     ]
-    for method in dict.fromkeys(r["method"] for r in rows):
-        cells = [
-            "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(**by[method, metric])
-            for metric in SETS
-        ]
-        lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
-    return [*lines, ""]
 
 
 def neighbours(root: Path, generated: Path) -> str:
@@ -251,15 +237,9 @@ def cost(records: list[Record], largest: int) -> str:
 
 def draw(records: list[Record], path: Path) -> None:
     """Draw time against size."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    # Text stays text and ids are fixed, so the same numbers give the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
-        figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    with drawing(path, (5.6, 3.4)) as figure:
         axes = figure.subplots()
-        for method in dict.fromkeys(r["method"] for r in records):
-            rows = [r for r in records if r["method"] == method]
+        for method, rows in grouped(records).items():
             sizes = [r["patients"] for r in rows]
             seconds = [r["seconds"] for r in rows]
             colour = COLOURS.get(method, GREY)
@@ -267,6 +247,3 @@ def draw(records: list[Record], path: Path) -> None:
         axes.legend(frameon=False)
         axes.set(xlabel="patients (about 20 items each)", ylabel="seconds")
         axes.set_title("Counting pairs pays where patients are many", fontsize=10)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    write_if_changed(path, buffer.getvalue())
