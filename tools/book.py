@@ -2,6 +2,10 @@
 
 ``python -m tools.book build``   build with warnings as errors, then check the pages
 ``python -m tools.book serve``   show the built book on this machine only
+``python -m tools.book pdf``     build, print the pages into one PDF, link it
+
+``--edition student`` takes the course without solutions instead, ``--edition
+solutions`` the exercises with theirs; both lie in ``_build/`` (``tools.editions``).
 """
 
 from __future__ import annotations
@@ -31,23 +35,34 @@ def html_folder(root: Path = ROOT) -> Path:
     return root / "_build" / "html"
 
 
-def pages(root: Path = ROOT) -> list[str]:
-    """Return the pages of the table of contents, without suffix, in reading order."""
+def parts(root: Path = ROOT) -> list[tuple[str, list[str]]]:
+    """Return the parts of the table of contents: each one's name and its pages.
+
+    Pages have no suffix and stand in reading order. The first part is nameless and
+    begins with the landing page.
+    """
     import yaml
 
-    found: list[str] = []
+    found: list[tuple[str, list[str]]] = [("", [])]
 
     def walk(entry: Any) -> None:
         if isinstance(entry, list):
             for item in entry:
                 walk(item)
         elif isinstance(entry, dict):
-            found.extend(str(entry[key]) for key in ("root", "file") if key in entry)
+            if "caption" in entry:
+                found.append((str(entry["caption"]), []))
+            found[-1][1].extend(str(entry[k]) for k in ("root", "file") if k in entry)
             for key in ("parts", "chapters", "sections"):
                 walk(entry.get(key))
 
     walk(yaml.safe_load((root / TOC).read_text(encoding="utf-8")))
     return found
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Return the pages of the table of contents, without suffix, in reading order."""
+    return [page for _, some in parts(root) for page in some]
 
 
 def check_sources(root: Path = ROOT) -> None:
@@ -152,17 +167,33 @@ def serve(root: Path = ROOT, port: int = 8000) -> None:
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tools.book")
-    parser.add_argument("action", choices=("build", "serve"))
+    parser.add_argument("action", choices=("build", "serve", "pdf"))
+    parser.add_argument("--edition", choices=("student", "solutions"))
     parser.add_argument("--port", type=int, default=8000, help="port of `serve`")
     arguments = parser.parse_args()
     try:
-        if arguments.action == "build":
-            build()
+        root = ROOT
+        if arguments.edition:
+            from tools import editions
+
+            make = arguments.action != "serve"
+            act = editions.make if make else editions.folder
+            root = act(arguments.edition)
+        if arguments.action == "serve":
+            serve(root, arguments.port)
         else:
-            serve(port=arguments.port)
+            build(root)
+        if arguments.action == "pdf":
+            from tools import pdf
+
+            pdf.make(root)
+            build(root)  # the landing page now links it
     except BookError as error:
         sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    main()
+    # Under the module's own name, so that all modules raise and catch one BookError.
+    from tools import book
+
+    book.main()

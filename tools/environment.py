@@ -53,6 +53,15 @@ def is_current(group: str, environment: Path) -> bool:
     return False
 
 
+def has_pip(environment: Path) -> bool:
+    """Tell whether the environment can install: an interrupted one cannot."""
+    python = python_of(environment)
+    if not python.exists():
+        return False
+    command = [str(python), "-c", "import pip"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def install(group: str, environment: Path) -> None:
     """Create the environment if need be and install the group's pins into it.
 
@@ -64,7 +73,7 @@ def install(group: str, environment: Path) -> None:
     pins = pins_of(group)
     total = sum(line[:1].isalnum() for line in pins.read_text().splitlines())
     print(f"Setting up {environment.name} for '{group}': up to {total} packages")
-    if not python_of(environment).exists():
+    if not has_pip(environment):
         try:
             venv.create(environment, with_pip=True)
         except subprocess.CalledProcessError:

@@ -15,5 +15,7 @@ def targets(makefile: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    for name, description in targets(MAKEFILE.read_text(encoding="utf-8")).items():
-        print(f"  make {name:<12} {description}")
+    listed = targets(MAKEFILE.read_text(encoding="utf-8"))
+    width = max(map(len, listed))
+    for name, description in listed.items():
+        print(f"  make {name:<{width}}  {description}")

@@ -11,6 +11,9 @@ A change of prose alone is copied into the notebook; nothing is executed for it.
 ``python -m tools.notebooks --all``      execute everything, stale or not
 ``python -m tools.notebooks check``      report, change nothing
 ``python -m tools.notebooks practice``   execute all on the practice sets, store nothing
+``python -m tools.notebooks --quick practice``   only enough to try every practice set
+``python -m tools.notebooks portable``   execute as on an older processor, and list the
+                                         compared outputs that move with it
 ``python -m tools.notebooks pull``       take edits made in a notebook into its text
 """
 
@@ -24,8 +27,10 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jupytext
@@ -34,6 +39,8 @@ from jupytext.myst import MystMetadataParsingError
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+
+from medlib.data.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks"
@@ -48,6 +55,13 @@ KERNEL_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",
+}
+# What an older processor would use: other kernels round otherwise, and training makes
+# that visible. An output that differs then cannot be compared between machines.
+OLDER_PROCESSOR = {
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
 }
 # TensorFlow's start-up messages on stderr, which no setting silences.
 START_UP = re.compile(
@@ -298,10 +312,15 @@ def write(notebook: NotebookNode, path: Path) -> None:
 
 
 def tidy(notebook: NotebookNode) -> None:
-    """Remove from outputs what changes from run to run and tells a reader nothing."""
+    """Remove what changes from run to run and tells a reader nothing; fold solutions.
+
+    The tag that folds a cell in the book means nothing to JupyterLab: it has its own.
+    """
     for cell in notebook.cells:
         for name in TRANSIENT:
             cell.metadata.pop(name, None)
+        if "hide-input" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
         if cell.cell_type != "code":
             continue
         merged: list[NotebookNode] = []
@@ -326,7 +345,11 @@ def tidy(notebook: NotebookNode) -> None:
 
 
 async def execute(
-    lesson: Lesson, *, source: str, report: Any = print
+    lesson: Lesson,
+    *,
+    source: str,
+    report: Any = print,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[NotebookNode, dict[str, Any]]:
     """Run a lesson's text in a fresh kernel.
 
@@ -338,6 +361,8 @@ async def execute(
         Which data it may use.
     report : callable
         Called with a line of progress now and then.
+    settings : mapping of str to str
+        Environment variables for the kernel beside the usual ones.
 
     Returns
     -------
@@ -359,6 +384,7 @@ async def execute(
         resources={"metadata": {"path": str(lesson.text.parent)}},
     )
     environment = os.environ | KERNEL_ENVIRONMENT | {"MEDLIB_SOURCE": source}
+    environment |= dict(settings)
     begun = said = time.monotonic()
     async with client.async_setup_kernel(env=environment):
         for index, cell in enumerate(notebook.cells):
@@ -384,6 +410,60 @@ async def execute(
     record["cells_sha256"] = cells_hash(notebook)
     record["medlib_sha256"] = medlib_hash(record["modules"])
     return notebook, record
+
+
+def moved(stored: NotebookNode, again: NotebookNode) -> list[str]:
+    """Return how the cells begin whose compared outputs differ between two runs."""
+    return [
+        old.source.strip().splitlines()[0]
+        for old, new in zip(stored.cells, again.cells, strict=True)
+        if old.cell_type == "code"
+        and "nbval-ignore-output" not in old.metadata.get("tags", [])
+        and compared(old) != compared(new)
+    ]
+
+
+def compared(cell: NotebookNode) -> list[str]:
+    """Return what nbval compares of a cell's outputs: words, not pictures."""
+    return [
+        str(text)
+        for output in cell.outputs
+        for text in (
+            [output.text] * (output.name == "stdout")
+            if output.output_type == "stream"
+            else [
+                content
+                for kind, content in sorted(output.get("data", {}).items())
+                if not kind.startswith("image/")
+            ]
+        )
+    ]
+
+
+def quick_cover(chosen: list[Lesson]) -> list[Lesson]:
+    """Return few and quick lessons that between them load every practice set of all.
+
+    Greedy: of the lessons that load something new, the one with the fewest stored
+    seconds for each new set. Data without files ship with a library, so that nothing
+    is practised with them.
+    """
+    loads = {
+        lesson: {name for name in lesson.datasets() if CATALOGUE[name].files}
+        for lesson in chosen
+    }
+    cover: set[Lesson] = set()
+    missing = set().union(*loads.values())
+    while missing:
+        best = min(
+            (lesson for lesson in chosen if missing & loads[lesson]),
+            key=lambda lesson: (
+                record_of(lesson.read_notebook()).get("seconds", 60.0)
+                / len(missing & loads[lesson])
+            ),
+        )
+        cover.add(best)
+        missing -= loads[best]
+    return [lesson for lesson in chosen if lesson in cover]
 
 
 async def make(
@@ -451,6 +531,8 @@ def select(names: list[str]) -> list[Lesson]:
     if not names:
         return everything
     for name in names:
+        if name in ACTIONS:
+            raise LessonError(f"write '{name}' before --only, not behind it")
         if not any(name in lesson.name for lesson in everything):
             known = ", ".join(lesson.name for lesson in everything)
             raise LessonError(f"no lesson matches '{name}'; there are: {known}")
@@ -465,9 +547,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--all", action="store_true", help="also what is not stale")
     parser.add_argument("--only", nargs="+", default=[], help="parts of lesson names")
+    parser.add_argument(
+        "--quick", action="store_true", help="few lessons that load every dataset"
+    )
     options = parser.parse_args(arguments)
     try:
         chosen = select(options.only)
+        if options.quick:
+            chosen = quick_cover(chosen)
         if options.action == "store":
             return store_action(chosen, everything=options.all)
         return ACTIONS[options.action](chosen)
@@ -505,6 +592,32 @@ def practice_action(chosen: list[Lesson]) -> int:
     return tell(asyncio.run(make_all(chosen, source="practice", keep=False)))
 
 
+def portable_action(chosen: list[Lesson]) -> int:
+    """Execute lessons as on an older processor; list compared outputs that move."""
+
+    async def again(lesson: Lesson, turn: asyncio.Semaphore) -> list[str]:
+        async with turn:
+            try:
+                notebook, _ = await execute(
+                    lesson, source="real", settings=OLDER_PROCESSOR
+                )
+            except LessonError as error:
+                return [str(error)]
+        tidy(notebook)
+        print(f"{lesson.name}: done", flush=True)
+        return [
+            f"{lesson.name}: the output of the cell that begins '{begin}' moves with "
+            "the processor; tag it nbval-ignore-output and assert what matters"
+            for begin in moved(lesson.read_notebook() or notebook, notebook)
+        ]
+
+    async def all_of_them() -> list[list[str]]:
+        turn = asyncio.Semaphore(AT_ONCE)
+        return await asyncio.gather(*(again(lesson, turn) for lesson in chosen))
+
+    return tell([line for lines in asyncio.run(all_of_them()) for line in lines])
+
+
 def pull_action(chosen: list[Lesson]) -> int:
     """Take edits made in notebooks into their texts."""
     for lesson in chosen:
@@ -513,7 +626,12 @@ def pull_action(chosen: list[Lesson]) -> int:
     return 0
 
 
-ACTIONS = {"check": check_action, "practice": practice_action, "pull": pull_action}
+ACTIONS = {
+    "check": check_action,
+    "practice": practice_action,
+    "portable": portable_action,
+    "pull": pull_action,
+}
 
 
 def tell(failures: list[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gzip
 import re
-import shutil
 import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,28 +15,10 @@ import axe_playwright_python
 from bs4 import BeautifulSoup
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 FIGURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 FILE_NAME = re.compile(r"^\s*$|^\S+\.(png|jpe?g|svg|gif|webp)$|^[0-9a-f]{16,}$")
-
-
-def chromium(playwright):
-    """Return the path of a Chromium on this machine, or None."""
-    for name in BROWSERS:
-        if found := shutil.which(name):
-            return found
-    own = Path(playwright.chromium.executable_path)
-    return str(own) if own.exists() else None
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -163,9 +144,17 @@ def sideways(page):
         """() => {
           const width = document.documentElement.clientWidth;
           if (document.documentElement.scrollWidth <= width) return [];
+          // What lies in a box that scrolls or cuts off widens no page.
+          const contained = e => {
+            for (let box = e.parentElement; box; box = box.parentElement)
+              if (box !== document.documentElement && box !== document.body &&
+                  getComputedStyle(box).overflowX !== "visible") return true;
+            return false;
+          };
           return [`${document.documentElement.scrollWidth} px`].concat(
             [...document.querySelectorAll("main *")]
               .filter(e => e.getBoundingClientRect().right > width + 1)
+              .filter(e => !contained(e))
               .slice(0, 3).map(e => e.outerHTML.slice(0, 80)));
         }"""
     )

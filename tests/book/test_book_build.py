@@ -6,9 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from tools import book
-
-pytestmark = pytest.mark.xdist_group("book")
+from tools import book, editions, pdf
 
 TINY_CONFIG = {
     "title": "Tiny",
@@ -48,13 +46,6 @@ def test_every_lesson_is_in_the_contents():
         if ".ipynb_checkpoints" not in path.parts
     }
     assert lessons == {page for page in book.pages() if page.startswith("notebooks/")}
-
-
-def test_every_lesson_is_on_the_map():
-    parts = yaml.safe_load((book.ROOT / "book/course.yml").read_text(encoding="utf-8"))
-    lessons = [lesson["file"] for part in parts for lesson in part["lessons"]]
-    assert len(lessons) == len(set(lessons)) == 21
-    assert {p for p in book.pages() if p.startswith("notebooks/")} <= set(lessons)
 
 
 def test_data_page_has_every_dataset_of_the_catalogue(built):
@@ -142,3 +133,56 @@ def test_serve_refuses_a_book_that_is_not_built(tiny):
     shutil.rmtree(tiny / "_build", ignore_errors=True)
     with pytest.raises(book.BookError, match="not built"):
         book.serve(tiny)
+
+
+def test_parts_have_their_names_and_pages(tiny):
+    toc = yaml.safe_load((tiny / book.TOC).read_text())
+    toc["parts"] = [{"caption": "Part 1", "chapters": toc.pop("chapters")}]
+    (tiny / book.TOC).write_text(yaml.safe_dump(toc))
+    assert book.parts(tiny) == [("", ["book/index"]), ("Part 1", ["book/two"])]
+    assert book.pages(tiny) == ["book/index", "book/two"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("build", ["build ROOT"]),
+        ("build --edition student", ["make student", "build EDITION"]),
+        ("serve --edition student", ["serve EDITION"]),
+        ("pdf", ["build ROOT", "print ROOT", "build ROOT"]),
+        (
+            "pdf --edition solutions",
+            ["make solutions", "build EDITION", "print EDITION", "build EDITION"],
+        ),
+    ],
+)
+def test_command_line(monkeypatch, tmp_path, words, expected):
+    done = []
+
+    def note(what):
+        name = {book.ROOT: "ROOT", tmp_path: "EDITION"}
+        return lambda root, *more: done.append(f"{what} {name[root]}")
+
+    def make(edition):
+        done.append(f"make {edition}")
+        return tmp_path
+
+    monkeypatch.setattr(book, "build", note("build"))
+    monkeypatch.setattr(book, "serve", note("serve"))
+    monkeypatch.setattr(pdf, "make", note("print"))
+    monkeypatch.setattr(editions, "make", make)
+    monkeypatch.setattr(editions, "folder", lambda edition: tmp_path)
+    monkeypatch.setattr("sys.argv", ["tools.book", *words.split()])
+    book.main()
+    assert done == expected
+
+
+def test_landing_page_links_the_pdf_only_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(book.ROOT / "book/_extensions")
+    from course_book import assets
+
+    assert assets.pdf_link(tmp_path) == ""
+    (tmp_path / pdf.NAME).write_bytes(bytes(2_400_000))
+    link = assets.pdf_link(tmp_path)
+    assert f'href="../{pdf.NAME}"' in link
+    assert "(2 MB)" in link

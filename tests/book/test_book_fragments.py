@@ -14,7 +14,7 @@ from tools import book
 
 sys.path.insert(0, str(book.ROOT / "book/_extensions"))
 
-from course_book import assets, fragments, measurements, openers, pages, treatments
+from course_book import assets, fragments, measurements, pages, treatments
 
 AUCS = [0.91, 0.93, 0.88]
 
@@ -32,10 +32,9 @@ def record(seed, auc, **changed):
 
 @pytest.fixture
 def root(tmp_path):
-    for name in ("book", "results", "notebooks"):
+    for name in ("book", "results"):
         (tmp_path / name).mkdir()
-    for name in ("published.yml", "course.yml"):
-        shutil.copy(book.ROOT / "book" / name, tmp_path / "book")
+    shutil.copy(book.ROOT / "book/published.yml", tmp_path / "book")
     return tmp_path
 
 
@@ -341,56 +340,6 @@ def test_published_numbers_are_the_sources():
     assert rows[-1] == (
         "| Google AutoML Vision | 0.991 / 0.946 | 0.919 / 0.861 | 0.750 / 0.531 |"
     )
-
-
-def test_map_links_the_lessons_that_exist_and_no_others(root):
-    openers_only = fragments.course_map(root)
-    assert 'href="../notebooks/' not in openers_only
-    parts = yaml.safe_load((root / "book/course.yml").read_text("utf-8"))
-    parts = parts["parts"] if isinstance(parts, dict) else parts
-    expected = sum("opener" in part for part in parts)
-    assert expected >= 2
-    assert openers_only.count("<a ") == openers_only.count('href="../book/') == expected
-    lesson = root / "notebooks/1_maths/1_convolution.ipynb"
-    lesson.parent.mkdir()
-    lesson.touch()
-    html = fragments.course_map(root)
-    assert html.count('href="../notebooks/') == 1
-    assert 'href="../notebooks/1_maths/1_convolution.html"' in html
-
-
-def lesson_file(root, name, header, run):
-    path = root / f"notebooks/1_maths/{name}.ipynb"
-    path.parent.mkdir(exist_ok=True)
-    cells = [{"cell_type": "markdown", "source": ["# A lesson\n", "\n", header]}]
-    path.write_text(json.dumps({"cells": cells, "metadata": {"medlib": {"run": run}}}))
-
-
-def test_opener_lists_the_lessons_with_what_they_cost(root):
-    run = {"seconds": 8.6, "peak_memory_mb": 1040}
-    lesson_file(root, "1_convolution", "**Reading** 35 min · **Running** 14 s", run)
-    lesson_file(root, "2_activations", "**Reading** 50 min · **Running** 9 s", run)
-    lines = openers.part(root, 1).splitlines()
-    assert lines[2].startswith("| [1.1 Convolution](../notebooks/1_maths/1_conv")
-    assert lines[2].endswith("| 35 min | 9 s | 1.0 GB |")
-    assert lines[4] == (
-        "| 1.3 Losses | What number should training make small? | planned | | |"
-    )
-    # 85 minutes are an hour and a half, 17.2 seconds are 17.
-    assert lines[-1] == "| **together** | 2 lessons | about 1.5 h | 17 s | |"
-
-
-@pytest.mark.parametrize(
-    ("header", "run"),
-    [
-        ("**Running** 14 s", {"seconds": 8, "peak_memory_mb": 1}),
-        ("**Reading** 35 min", {"seconds": 8}),
-    ],
-)
-def test_opener_names_the_lesson_that_lacks_its_costs(root, header, run):
-    lesson_file(root, "1_convolution", header, run)
-    with pytest.raises(ExtensionError, match=r"1_convolution\.ipynb has no reading"):
-        openers.part(root, 1)
 
 
 def test_data_table_marks_the_disease():

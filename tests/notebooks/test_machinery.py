@@ -202,3 +202,40 @@ def test_a_failing_cell_is_shown_and_the_stored_notebook_kept(lesson):
     failures = asyncio.run(notebooks.make_all([lesson], source="real", keep=True))
     assert "ZeroDivisionError" in failures[0] and "1_sample" in failures[0]
     assert lesson.notebook.read_bytes() == before
+
+
+def test_only_compared_outputs_can_move(lesson):
+    stored, again = lesson.read_notebook(), lesson.read_notebook()
+    assert notebooks.moved(stored, again) == []
+    code = [cell for cell in again.cells if cell.cell_type == "code"]
+    code[0].outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="a warning\n"),
+        nbformat.v4.new_output("display_data", {"image/png": "picture"}),
+        *code[0].outputs,
+    ]
+    assert notebooks.moved(stored, again) == []
+    code[-1].outputs[0].text = "another number\n"
+    assert notebooks.moved(stored, again) == [code[-1].source.splitlines()[0]]
+    old = [cell for cell in stored.cells if cell.cell_type == "code"]
+    old[-1].metadata["tags"] = ["nbval-ignore-output"]
+    assert notebooks.moved(stored, again) == []
+
+
+def test_the_quick_cover_loads_every_practice_set_with_fewer_lessons():
+    everything = notebooks.lessons()
+    cover = notebooks.quick_cover(everything)
+    left_out = {name for le in everything for name in le.datasets()} - {
+        name for le in cover for name in le.datasets()
+    }
+    assert left_out <= {"digits", "wisconsin", "diabetes-progression"}
+    assert len(cover) < len(everything) / 2
+
+
+def test_what_the_book_folds_is_folded_in_jupyterlab_too(lesson):
+    stored = lesson.read_notebook()
+    code = [cell for cell in stored.cells if cell.cell_type == "code"]
+    code[0].metadata["tags"] = ["solution", "hide-input"]
+    code[1].metadata["tags"] = []
+    notebooks.tidy(stored)
+    assert code[0].metadata["jupyter"] == {"source_hidden": True}
+    assert "jupyter" not in code[1].metadata

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import venv
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,17 @@ def test_conda_environment_says_what_pyproject_says():
     assert sorted(pip) == sorted([*expected, "-e ."])
 
 
-def test_conda_environment_allows_the_supported_pythons():
+def test_conda_environment_names_a_supported_python():
+    """Binder reads the version only from the form ``python=X.Y``."""
     conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python = next(e for e in conda["dependencies"] if str(e).startswith("python"))
+    version = re.fullmatch(r"python=(\d+)\.(\d+)", python)
+    assert version, python
+    assert environment.OLDEST <= tuple(map(int, version.groups())) <= environment.NEWEST
+
+
+def test_package_asks_for_the_oldest_supported_python():
     oldest = ".".join(map(str, environment.OLDEST))
-    above = f"{environment.NEWEST[0]}.{environment.NEWEST[1] + 1}"
-    assert python == f"python>={oldest},<{above}"
     assert PROJECT["project"]["requires-python"] == f">={oldest}"
 
 
@@ -113,6 +119,16 @@ def test_a_python_out_of_range_gets_one_clear_line(monkeypatch):
     monkeypatch.setattr("sys.argv", ["environment", "reader"])
     with pytest.raises(SystemExit, match=r"needs Python 3\.9 to 3\.10"):
         environment.main()
+
+
+def test_an_environment_without_pip_is_completed(tmp_path, monkeypatch):
+    """As an interrupted set-up leaves it, or another tool makes it."""
+    venv.create(tmp_path, with_pip=False)
+    assert environment.python_of(tmp_path).exists()
+    monkeypatch.setattr(environment, "run_pip", lambda command: None)
+    environment.install("reader", tmp_path)
+    assert environment.has_pip(tmp_path)
+    assert environment.is_current("reader", tmp_path)
 
 
 def test_a_failing_pip_shows_its_last_lines(capfd):

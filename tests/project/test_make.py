@@ -7,6 +7,9 @@ from tools import clean, help
 ROOT = Path(__file__).resolve().parents[2]
 PROMISED = [
     "book",
+    "pdf",
+    "student",
+    "solutions",
     "test",
     "test-fast",
     "notebooks",

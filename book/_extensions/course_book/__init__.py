@@ -1,8 +1,9 @@
 """The book's own Sphinx extension.
 
 It writes the pages' generated parts (`fragments`), brings local mathematics and the
-social card (`assets`), and mends what the theme leaves to mend (`pages`). It needs only
-what building the book needs: no TensorFlow, no pandas.
+social card (`assets`), ties the glossary and the lessons together (`terms`), and mends
+what the theme leaves to mend (`pages`). It needs only what building the book needs: no
+TensorFlow, no pandas.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the extension to the build."""
     # Pages are written anew when this extension changes.
     app.add_config_value("course_book_source", source_hash(), "html")
+    app.add_config_value("course_book_fragments", True, "env")
     app.connect("builder-inited", fragments.write)
     app.connect("builder-inited", assets.bring)
     app.connect("builder-inited", pages.add_filters)
     app.connect("build-finished", assets.write_entrance)
+    app.setup_extension("course_book.terms")
     # After every other extension, because it takes away what they added.
     app.connect("html-page-context", pages.mend, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -88,6 +88,18 @@ def draw_card(title: str, path: Path) -> None:
     figure.savefig(path, metadata={"Software": None})
 
 
+def pdf_link(outdir: Path) -> str:
+    """Return a link to the printed book for the landing page, where there is one."""
+    printed = next(outdir.glob("*.pdf"), None)
+    if printed is None:
+        return ""
+    size = printed.stat().st_size / 1e6
+    return (
+        f'<p class="pdf-link"><strong>On paper.</strong> <a href="../{printed.name}">'
+        f"The whole book as a PDF</a> ({size:.0f} MB).</p>\n"
+    )
+
+
 def write_entrance(app: Sphinx, error: Exception | None) -> None:
     """Write ``index.html``, which leads to the landing page."""
     if error is None and app.builder.format == "html":

@@ -1,64 +1,56 @@
-"""The tables on the parts' opener pages, from the lessons themselves."""
+"""The tables of lessons on the landing page and the parts' openers."""
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import yaml
-from sphinx.errors import ExtensionError
-
-READING = re.compile(r"\*\*Reading\*\* (\d+) min")
+from course_book.course import Part, hours, lessons
 
 
-def part(root: Path, number: int) -> str:
-    """Return the table of a part's lessons: question, reading, running, memory.
-
-    Lessons without a notebook stand in it as planned.
-
-    Raises
-    ------
-    ExtensionError
-        If a lesson's header or the record of its run is missing.
-    """
-    parts = yaml.safe_load((root / "book/course.yml").read_text(encoding="utf-8"))
-    lines = [
-        "| lesson | what it answers | reading | running | memory |",
-        "|---|---|---|---|---|",
+def overview(parts: Sequence[Part]) -> str:
+    """Return the map of the course as a table: what each lesson needs and takes."""
+    lines = ["| lesson | needs | reading | running |", "|---|---|--:|--:|"]
+    lines += [
+        f"| {lesson.link} "
+        f"| {', '.join(lesson.needs) or '–'} | {lesson.reading} min "
+        f"| {lesson.seconds:.0f} s |"
+        for lesson in lessons(parts)
     ]
-    minutes = seconds = ready = 0
-    for lesson in parts[number - 1]["lessons"]:
-        title, question = f"{lesson['number']} {lesson['title']}", lesson["question"]
-        path = root / f"{lesson['file']}.ipynb"
-        if not path.is_file():
-            lines.append(f"| {title} | {question} | planned | | |")
-            continue
-        reading, run = _costs(path)
-        minutes, seconds, ready = minutes + reading, seconds + run["seconds"], ready + 1
-        memory = run["peak_memory_mb"] / 1000
-        lines.append(
-            f"| [{title}](../{lesson['file']}.ipynb) | {question} | {reading} min "
-            f"| {run['seconds']:.0f} s | {memory:.1f} GB |"
-        )
-    if ready:
-        hours = round(minutes / 30) / 2
-        lines.append(
-            f"| **together** | {ready} lessons | about {hours:g} h "
-            f"| {seconds:.0f} s | |"
-        )
     return "\n".join(lines) + "\n"
 
 
-def _costs(path: Path) -> tuple[int, dict[str, Any]]:
-    """Return a lesson's reading time in minutes and the record of its stored run."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    reading = READING.search("".join(notebook["cells"][0]["source"]))
-    run = notebook["metadata"].get("medlib", {}).get("run", {})
-    if reading is None or not {"seconds", "peak_memory_mb"} <= set(run):
-        raise ExtensionError(
-            f"{path} has no reading time in its header or no record of its run; run "
-            "`make notebooks`"
+def table(part: Part, parts: Sequence[Part]) -> str:
+    """Return the table of a part's lessons: what they answer, need and take.
+
+    Below it stands which lessons of other parts are needed.
+    """
+    lines = [
+        "| lesson | what it answers | needs | reading | running | memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for lesson in part.lessons:
+        lines.append(
+            f"| {lesson.link} "
+            f"| {lesson.question} | {', '.join(lesson.needs) or '–'} "
+            f"| {lesson.reading} min | {lesson.seconds:.0f} s "
+            f"| {lesson.gigabytes:.1f} GB |"
         )
-    return int(reading[1]), run
+    minutes = sum(lesson.reading for lesson in part.lessons)
+    seconds = sum(lesson.seconds for lesson in part.lessons)
+    lines.append(
+        f"| **together** | {len(part.lessons)} lessons | | {hours(minutes)} "
+        f"| {seconds:.0f} s | |"
+    )
+    needed = {number for lesson in part.lessons for number in lesson.needs}
+    outside = [
+        f"[{lesson.number}](../{lesson.file}.ipynb)"
+        for lesson in lessons(parts)
+        if lesson.number in needed and lesson.part != part.number
+    ]
+    if outside:
+        lines += [
+            "",
+            f"From other parts you need {' · '.join(outside)}; each lesson's header "
+            "says for what.",
+        ]
+    return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from medlib.data import (
     load,
     provenance,
     signals,
+    simulate,
     store,
 )
 
@@ -90,7 +91,7 @@ def test_a_truncated_npz_is_named(tmp_path):
         images.read_npz(path, BREAST, side=28)
 
 
-@pytest.mark.parametrize("name", ["breastmnist", "retinamnist", "pneumoniamnist"])
+@pytest.mark.parametrize("name", simulate.CLASS_COUNTS)
 def test_real_images_have_the_official_form(name):
     data = real(name)
     info = data.info
@@ -104,13 +105,11 @@ def test_real_images_have_the_official_form(name):
     assert data.provenance in provenance.loaded()
 
 
-def test_class_counts_are_those_of_the_real_files():
-    from medlib.data.simulate import CLASS_COUNTS
-
-    for name, splits in CLASS_COUNTS.items():
-        data = real(name)
-        for split, counts in splits.items():
-            assert np.bincount(getattr(data, split).labels).tolist() == list(counts)
+@pytest.mark.parametrize("name", simulate.CLASS_COUNTS)
+def test_class_counts_are_those_of_the_real_files(name):
+    data = real(name)
+    for split, counts in simulate.CLASS_COUNTS[name].items():
+        assert np.bincount(getattr(data, split).labels).tolist() == list(counts)
 
 
 def test_the_order_of_a_file_does_not_matter(tmp_path, monkeypatch):
