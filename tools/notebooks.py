@@ -41,6 +41,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from medlib.data.catalogue import CATALOGUE
+from tools.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "notebooks"
@@ -288,7 +289,7 @@ def store(notebook: NotebookNode, record: dict[str, Any], path: Path) -> None:
     name_cells(notebook)
     tidy(notebook)
     notebook.metadata.setdefault("medlib", {})["run"] = record
-    write(notebook, path)
+    write_whole(path, nbformat.writes(notebook) + "\n")
 
 
 def name_cells(notebook: NotebookNode) -> None:
@@ -298,17 +299,6 @@ def name_cells(notebook: NotebookNode) -> None:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:10]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-
-
-def write(notebook: NotebookNode, path: Path) -> None:
-    """Store a notebook beside its place and then rename it into it."""
-    beside = path.with_suffix(".ipynb.new")
-    try:
-        text = nbformat.writes(notebook)
-        beside.write_text(text + "\n", encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def tidy(notebook: NotebookNode) -> None:
@@ -508,9 +498,7 @@ def pull(lesson: Lesson) -> bool:
     for cell in plain.cells:
         for name in TRANSIENT:
             cell.metadata.pop(name, None)
-    beside = lesson.text.with_suffix(".md.new")
-    beside.write_text(jupytext.writes(plain, fmt="md:myst"), encoding="utf-8")
-    beside.replace(lesson.text)
+    write_whole(lesson.text, jupytext.writes(plain, fmt="md:myst"))
     return True
 
 

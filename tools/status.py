@@ -37,6 +37,7 @@ from typing import Any
 
 from tools import book, pdf
 from tools.environment import ENVIRONMENTS, python_of
+from tools.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 STATUS = ROOT / "results" / "status.json"
@@ -225,13 +226,7 @@ def store(name: str, measured: Measured, path: Path = STATUS) -> None:
     """Store one measurement beside the others; the file is whole at any time."""
     document = {"measured": read(path) | {name: measured}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".json.new")
-    try:
-        text = json.dumps(document, indent=1, sort_keys=True)
-        beside.write_text(text + "\n", encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -242,12 +237,11 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := [name for name in chosen if name not in MEASURES]:
         parser.error(f"'{unknown[0]}' is none of: {', '.join(MEASURES)}")
     about = circumstances()
-    if about["load"] > 0.2:
-        print(
-            f"The machine is busy (load {about['load']} per core): times will be too "
-            "long, and the status page will say so.",
-            flush=True,
-        )
+    print(
+        f"The load is {about['load']} per core; on a busy machine times are too long, "
+        "and the status page says so.",
+        flush=True,
+    )
     try:
         for name in chosen:
             print(f"{name}: measuring", flush=True)

@@ -163,7 +163,8 @@ def test_writing_is_atomic(lesson, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.replace", full_disk)
     with pytest.raises(OSError, match="No space"):
-        notebooks.write(lesson.read_notebook(), lesson.notebook)
+        stored = lesson.read_notebook()
+        notebooks.store(stored, notebooks.record_of(stored), lesson.notebook)
     assert lesson.notebook.read_bytes() == before
     assert list(lesson.notebook.parent.glob("*.new")) == []
 

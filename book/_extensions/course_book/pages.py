@@ -84,10 +84,14 @@ def _described(file: Any) -> str:
 
 def description(text: str) -> str:
     """Return the first sentences of a text that fit into a description."""
-    text = " ".join(text.split())
-    if len(text) <= DESCRIPTION_LENGTH:
+    return shortened(" ".join(text.split()), DESCRIPTION_LENGTH)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return the beginning of a text, at most so many characters, cut at a word."""
+    if len(text) <= length:
         return text
-    return text[: DESCRIPTION_LENGTH - 1].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
+    return text[: length - 1].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
 
 
 def _metatags(

@@ -9,6 +9,7 @@ In the glossary, a definition begins with the term's Simplified Chinese, in the 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.util import logging
+
+from course_book.pages import shortened
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -309,6 +312,12 @@ class Matcher:
         return next(found, None)
 
 
+@functools.lru_cache(maxsize=1)
+def matcher_of(terms: tuple[str, ...]) -> Matcher:
+    """Return a matcher of these terms, made once for all pages."""
+    return Matcher(terms)
+
+
 def uses(doctree: nodes.document, matcher: Matcher) -> tuple[list[Use], set[str]]:
     """Return the first use of each term on a page, and the terms in bold there."""
     first: dict[str, Use] = {}
@@ -359,7 +368,7 @@ def collect(app: Sphinx, env: BuildEnvironment) -> list[str]:
         return []
     before: Terms = getattr(env, "course_book_terms", Terms())
     terms = Terms(entries=read_glossary(env.get_doctree(GLOSSARY)))
-    matcher = Matcher(terms.entries)
+    matcher = matcher_of(tuple(terms.entries))
     for page in sorted(page for page in env.found_docs if page.startswith(LESSONS)):
         first, bold = uses(env.get_doctree(page), matcher)
         for use in first:
@@ -388,7 +397,7 @@ def _link_uses(app: Sphinx, doctree: nodes.document, page: str, terms: Terms) ->
     """Make a link of the first use of each term."""
     glossary = app.builder.get_relative_uri(page, GLOSSARY)
     by_text: dict[int, list[Use]] = {}
-    for use in uses(doctree, Matcher(terms.entries))[0]:
+    for use in uses(doctree, matcher_of(tuple(terms.entries)))[0]:
         by_text.setdefault(id(use.text), []).append(use)
     for found in by_text.values():
         text, parts, end = found[0].text, [], 0
@@ -400,7 +409,7 @@ def _link_uses(app: Sphinx, doctree: nodes.document, page: str, terms: Terms) ->
                 words[use.start : use.end],
                 internal=True,
                 refuri=f"{glossary}#{entry.anchor}",
-                reftitle=_shortened(entry.definition),
+                reftitle=shortened(entry.definition, TITLE_LENGTH),
                 classes=["course-term"],
                 ids=[_used(entry)],
             )
@@ -432,13 +441,6 @@ def _link_back(app: Sphinx, doctree: nodes.document, terms: Terms) -> None:
 def _used(entry: Entry) -> str:
     """Return the anchor of a term's first use on a page."""
     return entry.anchor.replace("term-", "use-", 1)
-
-
-def _shortened(definition: str) -> str:
-    """Return the beginning of a definition, cut at a word."""
-    if len(definition) <= TITLE_LENGTH:
-        return definition
-    return definition[: TITLE_LENGTH - 1].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
