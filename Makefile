@@ -57,8 +57,8 @@ lint: development ## check style, spelling, lessons, notebooks and workflow file
 test: development ## run every test, notebooks and book too
 	@$(PYTEST)
 
-test-fast: development ## run every test that executes no notebook
-	@$(PYTEST) -m "not notebook"
+test-fast: development ## run what needs no notebook, browser, Spark or long training
+	@$(PYTEST) -m "not notebook and not slow"
 
 test-lowest: ## run the unit tests of medlib on the oldest supported versions
 	@$(PYTHON) -m tools.environment lowest

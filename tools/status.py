@@ -9,7 +9,7 @@ book         building the book in an empty copy with nothing installed, and agai
              after an edit; packages come from the index, not from pip's cache
 pages        build the book here and weigh each page as a browser loads it
 notebooks    executing all lessons on real data, in a copy
-test-fast    running every test that executes no notebook
+test-fast    running the quick tests: no notebook, browser, Spark or long training
 test         running every test
 ===========  =========================================================================
 
@@ -165,8 +165,8 @@ def measure_notebooks() -> Measured:
 
 
 def measure_test_fast() -> Measured:
-    """Time the tests that execute no notebook."""
-    return _run_tests(["-m", "not notebook"])
+    """Time the quick tests."""
+    return _run_tests(["-m", "not notebook and not slow"])
 
 
 def measure_test() -> Measured:

@@ -180,6 +180,25 @@ def menu(page):
     return []
 
 
+def shorten_code(page):
+    """Keep one coloured word of each kind in code and take the others' colour away.
+
+    A lesson has up to ten thousand of them in a dozen colours; Axe looks at each one.
+    """
+    page.evaluate(
+        """() => {
+          const seen = new Set();
+          for (const word of document.querySelectorAll(".highlight pre span[class]")) {
+            const kind = [word, word.closest(".highlight").parentElement,
+                          word.closest(".cell_input, .cell_output")]
+              .map(e => e?.className).join();
+            if (seen.has(kind)) word.replaceWith(...word.childNodes);
+            seen.add(kind);
+          }
+        }"""
+    )
+
+
 def accessibility(page, rules=None):
     """Axe finds nothing serious or critical, by all rules or by some."""
     if not page.evaluate("typeof axe !== 'undefined'"):
@@ -220,26 +239,25 @@ class Links:
 
     def __init__(self, folder):
         self.folder = Path(folder).resolve()
-        self._anchors: dict[Path, set[str]] = {}
+        self._read: dict[Path, tuple[set[str], list[str]]] = {}
 
-    def anchors(self, path):
-        """Return the ids and names that a page offers."""
-        if path not in self._anchors:
+    def read(self, path):
+        """Return the anchors that a page offers, and where it leads."""
+        if path not in self._read:
             soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-            tags = soup.find_all(id=True)
-            names = {tag["id"] for tag in tags}
+            names = {tag["id"] for tag in soup.find_all(id=True)}
             names |= {tag["name"] for tag in soup.find_all("a", attrs={"name": True})}
-            self._anchors[path] = names
-        return self._anchors[path]
+            tags = soup.find_all(("a", "link", "img", "script", "source"))
+            targets = [tag.get("href") or tag.get("src") for tag in tags]
+            self._read[path] = names, [target for target in targets if target]
+        return self._read[path]
 
     def broken(self, path):
         """Return the internal links of a page that lead nowhere."""
         path = Path(path).resolve()
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         problems = []
-        for tag in soup.find_all(("a", "link", "img", "script", "source")):
-            target = tag.get("href") or tag.get("src")
-            if not target or urlparse(target).scheme or target.startswith("//"):
+        for target in self.read(path)[1]:
+            if urlparse(target).scheme or target.startswith("//"):
                 continue
             where, anchor = urldefrag(urljoin(path.as_uri(), target))
             file = Path(unquote(urlparse(where).path))
@@ -248,7 +266,7 @@ class Links:
             elif (
                 anchor
                 and file.suffix == ".html"
-                and unquote(anchor) not in self.anchors(file)
+                and unquote(anchor) not in self.read(file)[0]
             ):
                 problems.append(f"broken anchor: {target}")
         return problems

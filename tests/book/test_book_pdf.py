@@ -12,7 +12,6 @@ from tools import book, pdf
 pypdf = pytest.importorskip("pypdf", reason="pypdf is missing")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
 
-pytestmark = pytest.mark.browser
 BROKEN = """<html><body><p>{body}</p></body></html>"""
 
 

@@ -185,6 +185,7 @@ def test_a_failed_write_keeps_what_was_there(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.new"))
 
 
+@pytest.mark.slow
 def test_imaging_records_and_resumes(tmp_path, monkeypatch, capsys):
     from medlib.benchmarks import imaging
     from medlib.data import load
@@ -229,6 +230,7 @@ def test_a_benchmark_never_uses_a_practice_set(tmp_path, monkeypatch, capsys):
         assert "cannot be reached" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_pretraining_records_resumes_and_compares(tmp_path, monkeypatch, capsys):
     from medlib.benchmarks import pretraining
     from medlib.data import load
@@ -336,6 +338,7 @@ def tiny_full_size(monkeypatch):
     return full_size
 
 
+@pytest.mark.slow
 def test_full_size_records_compares_and_resumes(tmp_path, tiny_full_size, capsys):
     full_size, path = tiny_full_size, tmp_path / "full_size.json"
     full_size.run(path, seeds=[0])

@@ -44,7 +44,8 @@ def test_lessons_stay_current_without_execution(project):
 
     current = [name for name, found in stale().items() if not found]
     address.replace(NEW, project)
-    assert [name for name in current if stale()[name]] == []
+    after = stale()
+    assert [name for name in current if after[name]] == []
 
 
 @pytest.mark.parametrize(

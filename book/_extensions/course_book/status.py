@@ -23,7 +23,7 @@ TIMES = (
     ("The book, nothing installed", "make book", ("book", "seconds"), 180),
     ("The book again, after an edit", "make book", ("book", "again"), 30),
     ("All tests", "make test", ("test", "seconds"), 25 * 60),
-    ("Tests that execute no notebook", "make test-fast", ("test-fast", "seconds"), 180),
+    ("The quick tests", "make test-fast", ("test-fast", "seconds"), 180),
 )
 TESTS = {
     "medlib": "of the package `medlib`",

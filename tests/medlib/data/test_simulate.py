@@ -158,6 +158,7 @@ REAL_AUC = {"breastmnist": 0.820, "pneumoniamnist": 0.931, "retinamnist": 0.728}
 EPOCHS = {"breastmnist": 30, "pneumoniamnist": 5, "retinamnist": 20}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_small_network_learns_it_about_as_well_as_the_real_set(name):
     assert name in REAL_AUC, f"measure {name} on real data: REAL_AUC and EPOCHS"
@@ -165,6 +166,7 @@ def test_a_small_network_learns_it_about_as_well_as_the_real_set(name):
     assert practice == pytest.approx(REAL_AUC[name], abs=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_the_stated_real_auc_is_what_is_measured(name):
     try:

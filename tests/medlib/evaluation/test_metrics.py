@@ -76,6 +76,7 @@ def test_bootstrap_interval_is_near_the_binomial_one():
     assert got.high == pytest.approx(exact.high, abs=0.01)
 
 
+@pytest.mark.slow
 def test_bootstrap_covers_the_true_auc_about_as_often_as_it_says():
     truth, covered = stats.norm.cdf(1 / np.sqrt(2)), 0
     for seed in range(100):

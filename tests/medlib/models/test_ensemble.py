@@ -133,6 +133,7 @@ def trained():
     return ensemble.fit_ensemble(squares(200), 2, recipe, seed=1)
 
 
+@pytest.mark.slow
 def test_an_ensemble_learns_and_predicts_probabilities(trained):
     test = squares(100, 5)
     scores = trained.predict(test.images)
@@ -140,6 +141,7 @@ def test_an_ensemble_learns_and_predicts_probabilities(trained):
     assert metrics.auc(test.labels, scores) > 0.95
 
 
+@pytest.mark.slow
 def test_mirror_images_get_the_same_prediction(trained):
     images = squares(20, 6).images
     assert np.allclose(
@@ -147,6 +149,7 @@ def test_mirror_images_get_the_same_prediction(trained):
     )
 
 
+@pytest.mark.slow
 def test_the_prediction_is_the_mean_over_members(trained):
     images = squares(10, 7).images
     alone = [
@@ -156,6 +159,7 @@ def test_the_prediction_is_the_mean_over_members(trained):
     assert np.allclose(trained.predict(images), np.mean(alone, axis=0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_parameters_are_counted_over_all_members(trained):
     core = imaging.small_resnet((12, 12, 1), 2, width=4).count_params()
     extra = trained.members[0].count_params() - core
@@ -163,6 +167,7 @@ def test_parameters_are_counted_over_all_members(trained):
     assert 0 <= extra <= 8  # the channel's mean and variance, and the seed's state
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_member_and_another_seed_another():
     recipe = ensemble.Recipe(epochs=1, width=2)
     train = squares(40)

@@ -156,6 +156,7 @@ def test_training_learns_and_keeps_the_best_epoch():
     assert metrics.auc(test.labels, imaging.predict(model, test.images)) > 0.9
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights():
     weights = []
     for _ in range(2):

@@ -74,6 +74,7 @@ def test_the_backbone_is_the_residual_network_without_its_head():
     assert np.allclose(imaging.predict(whole, images), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pretraining_lowers_the_loss_and_needs_no_labels():
     recipe = pretraining.Recipe(epochs=6, batch_size=30, width=4, projection=8)
     base, loss = pretraining.pretrain(toy().images, recipe, seed=1)
@@ -146,6 +147,7 @@ def test_fine_tuning_moves_the_weights_and_keeps_the_statistics():
         assert all(map(np.array_equal, old, layer.get_weights()))
 
 
+@pytest.mark.slow
 def test_a_probe_stays_frozen_and_a_classifier_from_scratch_does_not():
     probed = pretraining.probe(base_of(), toy(), 2)
     fresh = pretraining.classifier(base_of(), 2)

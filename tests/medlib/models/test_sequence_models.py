@@ -148,6 +148,7 @@ def test_empty_and_one_event_histories_get_finite_scores(build):
     assert records.predict(build(), empty).shape == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "hours"])
 def test_models_learn_the_order_of_events_and_keep_the_best_epoch(name):
     runtime.seed_everything(0)
@@ -181,6 +182,7 @@ def test_without_times_a_transformer_scores_every_order_the_same():
     assert np.allclose(records.predict(model, other), scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights():
     weights = []
     for _ in range(2):
@@ -217,6 +219,7 @@ def test_pretraining_asks_for_what_is_hidden_and_nothing_else():
     assert records._first(chosen[:, :5])[0].shape[1] <= 5
 
 
+@pytest.mark.slow
 def test_pretraining_learns_which_code_goes_with_which():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 4, 400)  # each history repeats its own code

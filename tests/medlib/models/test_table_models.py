@@ -33,6 +33,7 @@ def test_predictions_are_probabilities_over_batches():
     assert np.allclose(scores, model.predict(inputs, verbose=0), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_training_learns_what_no_line_can_separate():
     runtime.seed_everything(0)
     model = mlp(3)

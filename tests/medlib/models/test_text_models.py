@@ -89,6 +89,7 @@ def test_outputs_are_probabilities_even_for_one_word(build):
     assert np.allclose(scores.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", BUILDS)
 def test_networks_learn_a_word_that_tells(build):
     runtime.seed_everything(0)
