@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TOC = "book/_toc.yml"
+SHARED = ("book/_static", "book/_extensions")  # what is part of every page
 # Jupyter Book cannot be run with -m, and its script may not be on the path.
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
 
@@ -105,6 +107,16 @@ def check_pages(root: Path = ROOT) -> int:
     return len(pages(root))
 
 
+def changed_for_all_pages(root: Path, since: float) -> bool:
+    """Say whether what all pages share has changed since a time, in seconds."""
+    return any(
+        path.stat().st_mtime > since
+        for folder in SHARED
+        for path in (root / folder).rglob("*.*")
+        if "__pycache__" not in path.parts
+    )
+
+
 def build(root: Path = ROOT) -> None:
     """Build the book with warnings as errors, then check its pages.
 
@@ -122,19 +134,19 @@ def build(root: Path = ROOT) -> None:
     check_sources(root)
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(root)]
     command += ["--toc", str(root / TOC), "-W", "-n", "--keep-going"]
-    # A build that was cut off may leave half a search index, and a build of what has
-    # changed since would keep the other half out for good.
-    unfinished = root / "_build" / "unfinished"
-    if unfinished.exists():
+    # Sphinx makes those pages anew whose own source has changed. Elsewhere that is too
+    # little: a build that was cut off may have left half a search index behind.
+    finished, started_at = root / "_build" / "finished", time.time()
+    if not finished.exists() or changed_for_all_pages(root, finished.stat().st_mtime):
         command.append("--all")
-    unfinished.parent.mkdir(exist_ok=True)
-    unfinished.touch()
+    finished.unlink(missing_ok=True)
     started = time.perf_counter()
     status = subprocess.run(command, cwd=root, check=False).returncode
     if status:
         raise BookError(f"the build failed with status {status}; see the lines above")
     count = check_pages(root)
-    unfinished.unlink()
+    finished.touch()
+    os.utime(finished, (started_at, started_at))
     seconds = time.perf_counter() - started
     print(f"{count} pages built and checked in {seconds:.0f} s. Open:")
     print(f"  {html_folder(root) / 'index.html'}")

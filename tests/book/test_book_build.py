@@ -75,15 +75,39 @@ def test_tiny_book_is_built_and_opens_at_its_landing_page(tiny, capfd):
 
 def test_build_that_was_cut_off_is_made_anew(tiny):
     book.build(tiny)
-    unfinished = tiny / "_build/unfinished"
-    assert not unfinished.exists()
-    unfinished.touch()
+    (tiny / "_build/finished").unlink()
     index = book.html_folder(tiny) / "searchindex.js"
     whole = index.read_bytes()
     index.write_bytes(whole[: len(whole) // 2])
     book.build(tiny)
     assert index.read_bytes() == whole
-    assert not unfinished.exists()
+
+
+def test_build_that_fails_is_not_taken_for_a_whole_one(tiny):
+    book.build(tiny)
+    (tiny / "book/two.md").write_text("# Two\n\n[gone](gone.md)\n")
+    with pytest.raises(book.BookError, match="build failed"):
+        book.build(tiny)
+    assert not (tiny / "_build/finished").exists()
+
+
+def test_new_style_reaches_every_page(tiny):
+    config = yaml.safe_load((tiny / "_config.yml").read_text())
+    shared = {"html_static_path": ["book/_static"], "html_css_files": ["course.css"]}
+    config.setdefault("sphinx", {}).setdefault("config", {}).update(shared)
+    (tiny / "_config.yml").write_text(yaml.safe_dump(config))
+    style = tiny / "book/_static/course.css"
+    for colour in ("red", "blue"):
+        style.parent.mkdir(exist_ok=True)
+        style.write_text(f"p {{ color: {colour}; }}\n")
+        book.build(tiny)
+        built = book.html_folder(tiny)
+        assert (built / "_static/course.css").read_bytes() == style.read_bytes()
+        pages = [
+            (built / "book" / f"{name}.html").read_text() for name in ("index", "two")
+        ]
+        versions = [re.search(r"course\.css\?v=(\w+)", page).group(1) for page in pages]
+        assert versions[0] == versions[1]
 
 
 def test_warning_fails_the_build(tiny):
