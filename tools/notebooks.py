@@ -64,6 +64,9 @@ OLDER_PROCESSOR = {
     "OPENBLAS_CORETYPE": "Nehalem",
     "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
 }
+# TensorFlow asks the processor itself whether it knows bfloat16 and leaves such layers
+# to oneDNN, which behaves as on an older one and refuses.
+WITHOUT_ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 # TensorFlow's start-up messages on stderr, which no setting silences.
 START_UP = re.compile(
     r"^(WARNING: All log messages before absl|[EIWF]\d{4} ).*\n?", re.M
@@ -584,11 +587,12 @@ def portable_action(chosen: list[Lesson]) -> int:
     """Execute lessons as on an older processor; list compared outputs that move."""
 
     async def again(lesson: Lesson, turn: asyncio.Semaphore) -> list[str]:
+        settings = dict(OLDER_PROCESSOR)
+        if "bfloat16" in lesson.text.read_text(encoding="utf-8"):
+            settings |= WITHOUT_ONEDNN
         async with turn:
             try:
-                notebook, _ = await execute(
-                    lesson, source="real", settings=OLDER_PROCESSOR
-                )
+                notebook, _ = await execute(lesson, source="real", settings=settings)
             except LessonError as error:
                 return [str(error)]
         tidy(notebook)
