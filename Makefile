@@ -58,7 +58,7 @@ test: development ## run every test, notebooks and book too
 	@$(PYTEST)
 
 test-fast: development ## run what needs no notebook, browser, Spark or long training
-	@$(PYTEST) -m "not notebook and not slow"
+	@$(PYTEST) -m "not slow"
 
 test-lowest: ## run the unit tests of medlib on the oldest supported versions
 	@$(PYTHON) -m tools.environment lowest

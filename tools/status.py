@@ -166,7 +166,7 @@ def measure_notebooks() -> Measured:
 
 def measure_test_fast() -> Measured:
     """Time the quick tests."""
-    return _run_tests(["-m", "not notebook and not slow"])
+    return _run_tests(["-m", "not slow"])
 
 
 def measure_test() -> Measured:

@@ -212,7 +212,7 @@ def test_student_edition_is_a_course_to_hand_out(small):
     assert not (editions.make("student", small) / "notebooks/old.ipynb").exists()
 
 
-@pytest.mark.notebook
+@pytest.mark.slow
 def test_student_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     page = next(p for p in LESSONS if p.endswith("4_gradient_descent"))
     made = editions.student(read(page), page)

@@ -33,7 +33,7 @@ def test_cost_is_within_the_budget(lesson):
     assert record["seconds"] <= 90 and record["peak_memory_mb"] <= 2000
 
 
-@pytest.mark.notebook
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_execution(lesson):
     """With real data nbval compares outputs; without, practice sets are used."""

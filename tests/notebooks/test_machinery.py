@@ -182,7 +182,7 @@ def test_an_unknown_lesson_is_named(lesson):
         notebooks.select(["zebra"])
 
 
-@pytest.mark.notebook
+@pytest.mark.slow
 def test_execution_stores_outputs_and_their_record(lesson):
     notebook, record = asyncio.run(notebooks.execute(lesson, source="practice"))
     text = "".join(
@@ -196,7 +196,7 @@ def test_execution_stores_outputs_and_their_record(lesson):
     assert record["cells_sha256"] == notebooks.cells_hash(lesson.read_text())
 
 
-@pytest.mark.notebook
+@pytest.mark.slow
 def test_a_failing_cell_is_shown_and_the_stored_notebook_kept(lesson):
     before = lesson.notebook.read_bytes()
     edit(lesson, "total = 1.5 + 2.25", "total = 1 / 0")
